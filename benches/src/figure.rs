@@ -1,0 +1,185 @@
+//! One figure: medians of interleaved repetitions, its baseline and its limit.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// What a value is measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Nanoseconds for one operation.
+    Nanoseconds,
+    /// Operations in a second.
+    PerSecond,
+    /// Bytes.
+    Bytes,
+    /// A count.
+    Count,
+}
+
+impl Unit {
+    fn show(self, value: f64) -> String {
+        let scaled = |steps: &[(f64, &str)], fallback: &str| {
+            let step = steps.iter().find(|(size, _)| *size <= value);
+            match step {
+                Some((size, name)) => format!("{:.2} {name}", value / size),
+                None => format!("{value:.0} {fallback}"),
+            }
+        };
+        match self {
+            Self::Nanoseconds => scaled(&[(1e9, "s"), (1e6, "ms"), (1e3, "µs")], "ns"),
+            Self::PerSecond => scaled(&[(1e9, "G/s"), (1e6, "M/s"), (1e3, "k/s")], "/s"),
+            Self::Bytes => scaled(&[(1e9, "GB"), (1e6, "MB"), (1e3, "kB")], "B"),
+            Self::Count => format!("{value:.0}"),
+        }
+    }
+}
+
+/// The bar that a figure must pass.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// The ratio to the baseline is at least this.
+    RatioAtLeast(f64),
+    /// The ratio to the baseline is at most this.
+    RatioAtMost(f64),
+    /// The value itself is at most this.
+    AtMost(f64),
+}
+
+/// A measured value beside its baseline.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figure {
+    /// What was measured.
+    pub name: &'static str,
+    /// What the samples are measured in.
+    pub unit: Unit,
+    /// Ours, one sample for each repetition.
+    pub samples: Vec<f64>,
+    /// The baseline of the same repetition; empty if the figure has none.
+    pub baseline: Vec<f64>,
+    /// The bar.
+    pub limit: Limit,
+}
+
+impl Figure {
+    /// Returns a figure that has no samples yet.
+    pub fn new(name: &'static str, unit: Unit, limit: Limit) -> Self {
+        Self {
+            name,
+            unit,
+            samples: Vec::new(),
+            baseline: Vec::new(),
+            limit,
+        }
+    }
+
+    /// Returns the median of our samples.
+    pub fn value(&self) -> f64 {
+        median(&self.samples)
+    }
+
+    /// Returns the median of the baseline, if there is one.
+    pub fn base(&self) -> Option<f64> {
+        (!self.baseline.is_empty()).then(|| median(&self.baseline))
+    }
+
+    /// Returns the median of the ratios, taken repetition by repetition, if there is a baseline.
+    pub fn ratio(&self) -> Option<f64> {
+        let ratios: Vec<_> = self
+            .samples
+            .iter()
+            .zip(&self.baseline)
+            .map(|(a, b)| a / b)
+            .collect();
+        (!ratios.is_empty()).then(|| median(&ratios))
+    }
+
+    /// Tells whether the limit holds.
+    pub fn holds(&self) -> bool {
+        match self.limit {
+            Limit::RatioAtLeast(bar) => self.ratio().is_some_and(|ratio| bar <= ratio),
+            Limit::RatioAtMost(bar) => self.ratio().is_some_and(|ratio| ratio <= bar),
+            Limit::AtMost(bar) => self.value() <= bar,
+        }
+    }
+}
+
+/// `name  value  baseline  ratio  limit  ok|MISS`, then the spread of the samples.
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dash = || "-".to_owned();
+        let base = self.base().map_or_else(dash, |base| self.unit.show(base));
+        let ratio = self
+            .ratio()
+            .map_or_else(dash, |ratio| format!("{ratio:.2}"));
+        let limit = match self.limit {
+            Limit::RatioAtLeast(bar) => format!(">= {bar} x"),
+            Limit::RatioAtMost(bar) => format!("<= {bar} x"),
+            Limit::AtMost(bar) => format!("<= {}", self.unit.show(bar)),
+        };
+        let verdict = if self.holds() { "ok" } else { "MISS" };
+        let low = self.samples.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = self.samples.iter().copied().fold(0.0, f64::max);
+        let (low, high) = (self.unit.show(low), self.unit.show(high));
+        let (name, value) = (self.name, self.unit.show(self.value()));
+        write!(
+            f,
+            "{name:<34} {value:>12} {base:>12} {ratio:>7} {limit:>12}  {verdict:<4}  "
+        )?;
+        write!(f, "(n={} {low} .. {high})", self.samples.len())
+    }
+}
+
+/// Returns the median; the mean of the middle two for an even number of samples.
+fn median(samples: &[f64]) -> f64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(samples: &[f64], baseline: &[f64], limit: Limit, holds: bool) {
+        let (samples, baseline) = (samples.to_vec(), baseline.to_vec());
+        let figure = Figure {
+            name: "x",
+            unit: Unit::Count,
+            samples,
+            baseline,
+            limit,
+        };
+        assert_eq!(figure.holds(), holds, "{figure}");
+        assert_eq!(figure.to_string().contains("MISS"), !holds);
+    }
+
+    #[test]
+    fn the_ratio_is_taken_pair_by_pair_and_its_median_decides() {
+        check(
+            &[1.0, 20.0, 3.0],
+            &[1.0, 10.0, 1.0],
+            Limit::RatioAtMost(2.0),
+            true,
+        );
+        check(
+            &[1.0, 20.0, 3.0],
+            &[1.0, 10.0, 1.0],
+            Limit::RatioAtMost(1.9),
+            false,
+        );
+        check(&[6.0], &[10.0], Limit::RatioAtLeast(0.6), true);
+        check(&[5.0], &[10.0], Limit::RatioAtLeast(0.6), false);
+        check(&[5.0, 7.0], &[], Limit::AtMost(6.0), true);
+        check(&[5.0, 8.0], &[], Limit::AtMost(6.0), false);
+        check(&[5.0], &[], Limit::RatioAtMost(6.0), false);
+        check(&[], &[], Limit::AtMost(6.0), false);
+    }
+}

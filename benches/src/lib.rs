@@ -1,0 +1,10 @@
+//! How a benchmark of hypermesh measures and prints: figures beside a baseline of the same run.
+
+// A benchmark is a program: it prints.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod figure;
+mod report;
+
+pub use figure::{Figure, Limit, Unit};
+pub use report::{Options, Report};

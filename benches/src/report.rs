@@ -1,0 +1,146 @@
+//! The figures of one command: printed as they come, as JSON at the end, and a status.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::Figure;
+
+/// The options that every benchmark takes.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// End with status 1 if a limit is missed.
+    #[arg(long)]
+    pub check: bool,
+    /// Write the figures to FILE as well.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Repetitions of each figure, at least 5.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(5..))]
+    pub repeat: u16,
+    /// Measure only the figures whose name contains TEXT.
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
+}
+
+/// Collects the figures of a run.
+#[derive(Debug)]
+pub struct Report {
+    options: Options,
+    figures: Vec<Figure>,
+}
+
+impl Report {
+    /// Starts a report and prints the head of its table.
+    pub fn new(options: Options) -> Self {
+        let [value, base] = ["value", "baseline"];
+        println!(
+            "{:<34} {value:>12} {base:>12} {:>7} {:>12}",
+            "name", "ratio", "limit"
+        );
+        Self {
+            options,
+            figures: Vec::new(),
+        }
+    }
+
+    /// Tells whether the figure `name` was asked for.
+    pub fn wants(&self, name: &str) -> bool {
+        self.options
+            .only
+            .as_deref()
+            .is_none_or(|only| name.contains(only))
+    }
+
+    /// Returns the number of repetitions of each figure.
+    pub fn repeat(&self) -> usize {
+        usize::from(self.options.repeat)
+    }
+
+    /// Takes the samples of `figure`, after one that does not count; nothing if it was not asked for.
+    ///
+    /// # Errors
+    ///
+    /// The first of `ours`.
+    pub async fn measure<E>(
+        &mut self,
+        mut figure: Figure,
+        mut ours: impl AsyncFnMut() -> Result<f64, E>,
+    ) -> Result<(), E> {
+        if !self.wants(figure.name) {
+            return Ok(());
+        }
+        ours().await?;
+        for _ in 0..self.repeat() {
+            figure.samples.push(ours().await?);
+        }
+        self.add(figure);
+        Ok(())
+    }
+
+    /// Takes the samples of `figure` and of its baseline in turns, after one of each that does not
+    /// count; nothing if it was not asked for.
+    ///
+    /// # Errors
+    ///
+    /// The first of `ours` or `baseline`.
+    pub async fn compare<E>(
+        &mut self,
+        mut figure: Figure,
+        mut ours: impl AsyncFnMut() -> Result<f64, E>,
+        mut baseline: impl AsyncFnMut() -> Result<f64, E>,
+    ) -> Result<(), E> {
+        if !self.wants(figure.name) {
+            return Ok(());
+        }
+        baseline().await?;
+        ours().await?;
+        for _ in 0..self.repeat() {
+            figure.baseline.push(baseline().await?);
+            figure.samples.push(ours().await?);
+        }
+        self.add(figure);
+        Ok(())
+    }
+
+    /// Prints `figure` and keeps it for the end.
+    pub fn add(&mut self, figure: Figure) {
+        println!("{figure}");
+        self.figures.push(figure);
+    }
+
+    /// Writes the JSON file and returns the status of the command.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's, when the file cannot be written.
+    pub fn finish(self) -> std::io::Result<ExitCode> {
+        if let Some(path) = &self.options.json {
+            let rows: Vec<_> = self.figures.iter().map(Self::row).collect();
+            std::fs::write(path, format!("{:#}\n", serde_json::Value::from(rows)))?;
+        }
+        let missed = self.figures.iter().filter(|figure| !figure.holds()).count();
+        println!("{} figures, {missed} missed", self.figures.len());
+        let failed = self.options.check && 0 < missed;
+        Ok(if failed {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        })
+    }
+
+    fn row(figure: &Figure) -> serde_json::Value {
+        serde_json::json!({
+            "name": figure.name,
+            "unit": figure.unit,
+            "value": figure.value(),
+            "baseline": figure.base(),
+            "ratio": figure.ratio(),
+            "limit": figure.limit,
+            "ok": figure.holds(),
+            "samples": figure.samples,
+            "baseline_samples": figure.baseline,
+        })
+    }
+}

@@ -1,0 +1,194 @@
+//! What a handler knows and can do besides its own state.
+
+use std::fmt;
+use std::sync::Arc;
+
+use hypermesh_mailbox::{ActorId, CastOrdinal, Gateway, Mailbox, SendContext};
+use hypermesh_ndslice::Point;
+use hypermesh_wire::Headers;
+
+use crate::actor::{Actor, Referable};
+use crate::actor_ref::ActorRef;
+use crate::cast_origin::CastOrigin;
+use crate::cell::{AnyCell, Cell, Core};
+use crate::context::{self, Caller};
+use crate::exit::{Mode, Status};
+use crate::handle::ActorHandle;
+use crate::incoming::Origin;
+use crate::proc::Proc;
+use crate::spawn::SpawnError;
+
+/// The context of a handler or a hook of an actor of type `A`.
+pub struct Cx<'a, A: Actor> {
+    cell: &'a Arc<Cell<A>>,
+    origin: Option<&'a Origin>,
+}
+
+impl<'a, A: Actor> Cx<'a, A> {
+    pub(crate) fn new(cell: &'a Arc<Cell<A>>, origin: Option<&'a Origin>) -> Self {
+        Self { cell, origin }
+    }
+
+    pub(crate) fn core(&self) -> &'a Core {
+        self.cell.core()
+    }
+
+    /// Returns the id of this actor.
+    pub fn id(&self) -> ActorId {
+        self.core().id()
+    }
+
+    /// Returns the name of this actor, or the name of its type.
+    pub fn label(&self) -> &'a str {
+        self.core().label()
+    }
+
+    /// Returns the proc of this actor.
+    pub fn proc(&self) -> &'a Proc {
+        self.core().proc()
+    }
+
+    /// Returns the mailbox of this actor, which opens ports.
+    pub fn mailbox(&self) -> &'a Mailbox {
+        self.core().mailbox()
+    }
+
+    /// Returns a handle of this actor.
+    pub fn self_handle(&self) -> ActorHandle<A> {
+        ActorHandle::new(self.cell.clone())
+    }
+
+    /// Returns a ref of this actor, which can be sent anywhere.
+    pub fn self_ref(&self) -> ActorRef<A>
+    where
+        A: Referable,
+    {
+        self.self_handle().bind()
+    }
+
+    /// Starts `actor` as a child of this actor.
+    ///
+    /// If this actor is ending, the child ends before it begins and its handle says so.
+    pub fn spawn<B: Actor>(&self, actor: B) -> ActorHandle<B> {
+        self.proc().spawn_child(self.cell.clone(), actor)
+    }
+
+    /// Starts `actor` under `name` as a child of this actor.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`] when the name is in use or this actor is ending; it gives `actor` back.
+    pub fn spawn_named<B: Actor>(
+        &self,
+        name: &str,
+        actor: B,
+    ) -> Result<ActorHandle<B>, SpawnError<B>> {
+        self.proc()
+            .spawn_named_child(self.cell.clone(), name, actor)
+    }
+
+    /// Makes this actor stop when the current handler returns.
+    pub fn stop(&self) {
+        self.cell.request(Mode::Stop);
+    }
+
+    /// Returns the children that are alive, with their labels and where they are in their lives.
+    pub fn children(&self) -> Vec<ChildInfo> {
+        let live = self.core().children().live();
+        let info = |child: Arc<dyn AnyCell>| ChildInfo {
+            actor: child.core().id(),
+            label: child.core().label().to_owned(),
+            status: child.core().status(),
+        };
+        live.into_iter().map(info).collect()
+    }
+
+    /// Returns who sent the current message, or cast it; `None` if it was sent by a handle.
+    pub fn sender(&self) -> Option<ActorId> {
+        let origin = self.origin?;
+        Some(self.cast_origin().map_or(origin.sender, |cast| cast.sender))
+    }
+
+    /// Returns this actor's own point in the cast of the current message, if it was cast.
+    pub fn point(&self) -> Option<Point> {
+        self.cast_origin().map(|cast| cast.point)
+    }
+
+    /// Returns the headers of the current message; there are none if it was sent by a handle.
+    pub fn headers(&self) -> Option<&'a Headers> {
+        self.origin.map(|origin| &origin.headers)
+    }
+
+    fn cast_origin(&self) -> Option<CastOrigin> {
+        match self.headers()?.get_as() {
+            Ok(origin) => origin,
+            Err(error) => {
+                tracing::warn!(actor = self.label(), %error, "a cast header cannot be read");
+                None
+            }
+        }
+    }
+}
+
+/// A living child of an actor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChildInfo {
+    /// The child.
+    pub actor: ActorId,
+    /// Its name, or the name of its type.
+    pub label: String,
+    /// Where it is in its life.
+    pub status: Status,
+}
+
+impl<A: Actor> SendContext for Cx<'_, A> {
+    fn sender(&self) -> ActorId {
+        self.id()
+    }
+
+    fn gateway(&self) -> &Gateway {
+        Cx::proc(self).gateway()
+    }
+
+    /// Says which member of a cast this is, to the ports that the member answers to.
+    fn stamp(&self, headers: &mut Headers) {
+        let Some(origin) = self.origin else { return };
+        let stamped = match CastOrdinal::of(&origin.headers) {
+            Ok(Some(ordinal)) => CastOrdinal(ordinal)
+                .stamp(headers)
+                .map_err(|e| e.to_string()),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = stamped {
+            tracing::warn!(actor = self.label(), %error, "the ordinal of a cast is lost");
+        }
+    }
+}
+
+impl<A: Actor> context::Actor for Cx<'_, A> {
+    fn proc(&self) -> &Proc {
+        Cx::proc(self)
+    }
+
+    fn mailbox(&self) -> &Mailbox {
+        Cx::mailbox(self)
+    }
+
+    fn actor_id(&self) -> ActorId {
+        self.id()
+    }
+
+    fn caller(&self) -> Caller {
+        Caller(self.cell.clone())
+    }
+}
+
+impl<A: Actor> fmt::Debug for Cx<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cx")
+            .field("actor", &self.id())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,458 @@
+//! A proc: a set of actors with one id, one runtime and one gateway.
+//!
+//! # Invariants
+//!
+//! - **INV-1**: dropping the last handle that a user holds ends a proc as surely as shutting it down;
+//!   what actors hold of their own proc does not keep it alive.
+//! - **INV-2**: nothing of a user is called under a lock of the proc.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, RwLock};
+
+use hypermesh_mailbox::{
+    ActorId, AttachError, Attachment, DeathWatch, Envelope, Gateway, Location, MailboxSender,
+    PortId, PortRef, ProcId, Rejected, SendContext,
+};
+use tokio::runtime::Handle;
+
+use crate::actor::Referable;
+use crate::actor_ref::ActorRef;
+use crate::agent::{AGENT_NAME, ProcAgent};
+use crate::cell::{AnyCell, Cell, rejected};
+use crate::exit::{Exit, Mode};
+use crate::handle::ActorHandle;
+use crate::instance::Instance;
+use crate::pending::{PendingCall, PendingCalls};
+use crate::registry::{self, DuplicateSpawnName};
+use crate::reply_header::ReplyHeader;
+use crate::router::Router;
+use crate::service::services;
+use crate::shutdown::Shutdown;
+use crate::supervision::SupervisionEvent;
+use crate::table::Table;
+
+/// How many subscribers of supervision events a proc has at most.
+const MAX_SUBSCRIBERS: usize = 16 * 1024;
+
+/// What a proc is made of.
+#[derive(Clone, Debug)]
+pub struct ProcOptions {
+    /// The id of the proc.
+    pub id: ProcId,
+    /// What people call it: the name of its world, as a rule.
+    pub name: String,
+    /// How it reaches others, and they it.
+    pub gateway: Gateway,
+    /// What runs its actors. Its timers must be enabled.
+    pub runtime: Handle,
+}
+
+/// Error of [`Proc::new`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProcError {
+    /// The gateway does not take the proc.
+    #[error("the gateway does not take proc {proc}")]
+    Attach {
+        /// The id of the proc.
+        proc: ProcId,
+        /// Why.
+        #[source]
+        source: AttachError,
+    },
+    /// Two actor types are spawned by one name.
+    #[error(transparent)]
+    DuplicateSpawnName(#[from] DuplicateSpawnName),
+    /// Two message types cannot be told apart.
+    #[error(transparent)]
+    Messages(#[from] hypermesh_wire::registry::RegistryError),
+    /// Two services want one control port, or one wants that of the framework.
+    #[error("control port {control} is wanted by two services")]
+    DuplicateService {
+        /// The number of the port.
+        control: u8,
+    },
+}
+
+/// A proc. A clone is the same proc.
+#[derive(Clone)]
+pub struct Proc {
+    shared: Arc<Shared>,
+    /// Only what users hold has it (INV-1).
+    _owner: Option<Arc<Owner>>,
+}
+
+/// Whom a proc tells of failures that nobody handled.
+pub type Coordinator = Arc<dyn Fn(SupervisionEvent) + Send + Sync>;
+
+pub(crate) struct Shared {
+    pub(crate) id: ProcId,
+    name: Arc<str>,
+    gateway: Gateway,
+    runtime: Handle,
+    pub(crate) table: Table,
+    pending: Arc<PendingCalls>,
+    coordinator: Mutex<Option<Coordinator>>,
+    subscribers: Mutex<Vec<Subscriber>>,
+    services: RwLock<Vec<(u8, Arc<dyn MailboxSender>)>>,
+    attachment: Mutex<Option<Attachment>>,
+    /// Made with the first question to another proc: most procs of a program ask nobody.
+    deaths: OnceLock<DeathWatch>,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// Who hears of the ends of actors without a parent.
+#[derive(Clone)]
+struct Subscriber {
+    events: PortRef<SupervisionEvent>,
+    /// The key of the only actor of interest, or all.
+    actor: Option<u64>,
+}
+
+/// Ends the proc when the last user lets go of it.
+struct Owner {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.shared.abort();
+    }
+}
+
+impl Proc {
+    /// Makes a proc, attaches it to its gateway, and starts its agent.
+    ///
+    /// # Errors
+    ///
+    /// [`ProcError`] when the gateway has such a proc already, or when the registries of this program
+    /// contradict themselves.
+    pub fn new(options: ProcOptions) -> Result<Self, ProcError> {
+        check_registries()?;
+        let services = services().map_err(|control| ProcError::DuplicateService { control })?;
+        let ProcOptions {
+            id,
+            name,
+            gateway,
+            runtime,
+        } = options;
+        let shared = Arc::new(Shared {
+            id,
+            name: name.into(),
+            gateway: gateway.clone(),
+            runtime,
+            table: Table::new(id),
+            pending: Arc::default(),
+            coordinator: Mutex::default(),
+            subscribers: Mutex::default(),
+            services: RwLock::default(),
+            attachment: Mutex::default(),
+            deaths: OnceLock::new(),
+            shutdown: Shutdown::default(),
+        });
+        let inner = Self {
+            shared: shared.clone(),
+            _owner: None,
+        };
+        let made = services
+            .iter()
+            .map(|service| (service.control, (service.make)(&inner)));
+        *shared
+            .services
+            .write()
+            .expect("nothing panics under this lock") = made.collect();
+
+        let router = Arc::new(Router::new(inner.clone()));
+        let attachment = gateway.attach(id, router).map_err(|source| {
+            // The services may refer to the proc that has them.
+            shared.detach();
+            ProcError::Attach { proc: id, source }
+        })?;
+        *shared.lock_attachment() = Some(attachment);
+        inner.start_agent();
+        Ok(Self {
+            _owner: Some(Arc::new(Owner {
+                shared: shared.clone(),
+            })),
+            shared,
+        })
+    }
+
+    /// Returns the id of the proc.
+    pub fn id(&self) -> &ProcId {
+        &self.shared.id
+    }
+
+    /// Returns what people call the proc.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Returns how the proc reaches others.
+    pub fn gateway(&self) -> &Gateway {
+        &self.shared.gateway
+    }
+
+    /// Returns what runs the actors of the proc.
+    pub fn runtime(&self) -> &Handle {
+        &self.shared.runtime
+    }
+
+    /// Returns the ref of the proc's agent, which spawns and stops actors on request.
+    pub fn agent(&self) -> ActorRef<ProcAgent> {
+        ActorRef::attest(self.agent_id(), self.location(), AGENT_NAME)
+    }
+
+    /// Returns a client: it sends and receives like an actor, in the caller's own code.
+    ///
+    /// `label` is for people; two clients may have the same.
+    pub fn client(&self, label: &str) -> Instance<()> {
+        Instance::new(self.clone(), label)
+    }
+
+    /// Returns the handle of the actor that `actor_ref` points to, if it lives on this proc.
+    pub fn resolve<A: Referable>(&self, actor_ref: &ActorRef<A>) -> Option<ActorHandle<A>> {
+        if actor_ref.id().proc != self.shared.id {
+            return None;
+        }
+        let cell = self.shared.table.find(actor_ref.id()).ok()?;
+        let alive = cell.core().exit().is_none();
+        let cell = cell
+            .into_any()
+            .downcast::<Cell<A>>()
+            .ok()
+            .filter(|_| alive)?;
+        Some(ActorHandle::new(cell))
+    }
+
+    /// Returns how the actor `id` of this proc ended. The last 100 exits are known.
+    pub fn exit_of(&self, id: ActorId) -> Option<Exit> {
+        self.shared.table.exit_of(id)
+    }
+
+    /// Returns how many actors are alive, clients and the agent included.
+    pub fn actor_count(&self) -> usize {
+        self.shared.table.len()
+    }
+
+    /// Returns how many questions of actors of this proc wait for an answer through a ref.
+    pub fn pending_calls(&self) -> usize {
+        self.shared.pending.len()
+    }
+
+    /// Sets whom to tell of a failure that reached the root of a tree of actors, or of one that had no
+    /// parent any more. Without a coordinator such failures are logged.
+    ///
+    /// It is called on the thread of the actor that failed, and must not block.
+    pub fn set_coordinator(&self, coordinator: Coordinator) {
+        let new = Some(coordinator);
+        let old = std::mem::replace(&mut *self.shared.lock_coordinator(), new);
+        drop(old);
+    }
+
+    /// Sends the end of every actor without a parent to `events`, or of the one with the key `actor`
+    /// only.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManySubscribers`] when there are more than anybody needs.
+    pub fn subscribe(
+        &self,
+        events: PortRef<SupervisionEvent>,
+        actor: Option<u64>,
+    ) -> Result<(), TooManySubscribers> {
+        let mut subscribers = self.shared.lock_subscribers();
+        if MAX_SUBSCRIBERS <= subscribers.len() {
+            return Err(TooManySubscribers {
+                proc: self.shared.id,
+            });
+        }
+        subscribers.push(Subscriber { events, actor });
+        Ok(())
+    }
+
+    /// Forgets the subscribers that listen on `port`.
+    pub(crate) fn unsubscribe(&self, port: PortId) {
+        self.shared
+            .lock_subscribers()
+            .retain(|subscriber| subscriber.events.id() != port);
+    }
+
+    pub(crate) fn agent_id(&self) -> ActorId {
+        self.shared.id.named_actor(AGENT_NAME)
+    }
+
+    /// Returns where others dial for actors of this proc.
+    pub(crate) fn location(&self) -> Location {
+        self.shared.gateway.location()
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Returns this proc without what keeps it alive, for what the proc itself owns (INV-1).
+    pub(crate) fn unowned(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            _owner: None,
+        }
+    }
+
+    /// Hands an envelope to the actor of this proc that it is for.
+    pub(crate) fn deliver(&self, envelope: Envelope) -> Result<(), Box<Rejected>> {
+        match self.shared.table.find(envelope.header.dst.actor) {
+            Ok(cell) => cell.deliver(envelope),
+            Err(cause) => Err(rejected(envelope, cause)),
+        }
+    }
+
+    /// Returns the service at the control port `number`.
+    pub(crate) fn service(&self, number: u8) -> Option<Arc<dyn MailboxSender>> {
+        let services = self
+            .shared
+            .services
+            .read()
+            .expect("nothing panics under this lock");
+        services
+            .iter()
+            .find(|(control, _)| *control == number)
+            .map(|(_, service)| service.clone())
+    }
+
+    /// Records that a reply is expected from `proc`; its death completes it.
+    pub(crate) fn expect_reply(&self, proc: ProcId, header: ReplyHeader) -> PendingCall {
+        let pending = self.shared.pending.expect(proc, header);
+        self.shared.deaths.get_or_init(|| {
+            let shared = Arc::downgrade(&self.shared);
+            self.gateway()
+                .on_proc_death(Arc::new(move |dead: ProcId, why: &str| {
+                    if let Some(shared) = shared.upgrade() {
+                        shared.proc_died(dead, why);
+                    }
+                }))
+        });
+        pending
+    }
+
+    /// Frees the place of an actor that ended.
+    pub(crate) fn release(&self, cell: &Arc<dyn AnyCell>, exit: &Exit) {
+        self.shared.table.release(cell.core().id(), exit);
+    }
+
+    /// Tells the world of the end of an actor that no parent hears of.
+    pub(crate) fn root_ended(&self, event: SupervisionEvent) {
+        let key = event.actor.actor;
+        let interested = |subscriber: &&Subscriber| subscriber.actor.is_none_or(|a| a == key);
+        let subscribers: Vec<Subscriber> = self
+            .shared
+            .lock_subscribers()
+            .iter()
+            .filter(interested)
+            .cloned()
+            .collect();
+        let context = AgentContext(self);
+        for subscriber in subscribers {
+            subscriber.events.send(&context, event.clone());
+        }
+        if !event.exit.is_failure() {
+            return;
+        }
+        let coordinator = self.shared.lock_coordinator().clone();
+        match coordinator {
+            Some(coordinator) => coordinator(event),
+            None => tracing::error!(proc = %self.shared.id, %event, "an actor failed"),
+        }
+    }
+}
+
+/// Checks what the crates of this program have registered, once: it never changes.
+fn check_registries() -> Result<(), ProcError> {
+    static GOOD: OnceLock<()> = OnceLock::new();
+    if GOOD.get().is_none() {
+        registry::check()?;
+        hypermesh_wire::registry::check()?;
+        GOOD.get_or_init(|| ());
+    }
+    Ok(())
+}
+
+/// Error of [`Proc::subscribe`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("proc {proc} has {MAX_SUBSCRIBERS} subscribers of supervision events already")]
+pub struct TooManySubscribers {
+    /// The proc.
+    pub proc: ProcId,
+}
+
+/// Sends on behalf of the proc's agent.
+struct AgentContext<'a>(&'a Proc);
+
+impl SendContext for AgentContext<'_> {
+    fn sender(&self) -> ActorId {
+        self.0.agent_id()
+    }
+
+    fn gateway(&self) -> &Gateway {
+        self.0.gateway()
+    }
+}
+
+impl Shared {
+    /// Ends everything now, without waiting.
+    fn abort(&self) {
+        self.table.close();
+        for cell in self.table.live() {
+            cell.request(Mode::Kill);
+        }
+        self.detach();
+    }
+
+    /// Takes the proc off its gateway and lets go of what refers back to it.
+    pub(crate) fn detach(&self) {
+        let attachment = self.lock_attachment().take();
+        drop(attachment);
+        let services = std::mem::take(
+            &mut *self
+                .services
+                .write()
+                .expect("nothing panics under this lock"),
+        );
+        drop(services);
+        *self.lock_subscribers() = Vec::new();
+        let coordinator = self.lock_coordinator().take();
+        drop(coordinator);
+    }
+
+    /// Completes what is expected from a proc that died.
+    fn proc_died(&self, dead: ProcId, why: &str) {
+        let error = crate::call_error::CallError::ProcDied(why.to_owned());
+        for header in self.pending.take(dead) {
+            header.refuse(&self.gateway, header.port.actor, error.clone());
+        }
+    }
+
+    fn lock_attachment(&self) -> MutexGuard<'_, Option<Attachment>> {
+        self.attachment
+            .lock()
+            .expect("nothing panics under this lock")
+    }
+
+    fn lock_coordinator(&self) -> MutexGuard<'_, Option<Coordinator>> {
+        self.coordinator
+            .lock()
+            .expect("nothing panics under this lock")
+    }
+
+    fn lock_subscribers(&self) -> MutexGuard<'_, Vec<Subscriber>> {
+        self.subscribers
+            .lock()
+            .expect("nothing panics under this lock")
+    }
+}
+
+impl fmt::Debug for Proc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Proc({} {})", self.name(), self.id())
+    }
+}

@@ -1,0 +1,156 @@
+//! Pushes, takes and wakes, step by step and from many threads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Wake;
+
+use super::*;
+
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A queue, the batch of its task, and what woke it.
+struct Rig {
+    queue: Queue<u32>,
+    batch: VecDeque<u32>,
+    wakes: Arc<Wakes>,
+}
+
+impl Rig {
+    fn new(limit: usize) -> Self {
+        let rig = Self {
+            queue: Queue::new(limit),
+            batch: VecDeque::new(),
+            wakes: Arc::default(),
+        };
+        rig.queue.register(&Waker::from(rig.wakes.clone()));
+        rig
+    }
+
+    fn take(&mut self) -> (Poll<Taken>, Vec<u32>) {
+        let waker = Waker::from(self.wakes.clone());
+        let poll = self
+            .queue
+            .poll_take(&mut Context::from_waker(&waker), &mut self.batch, || false);
+        (poll, self.batch.drain(..).collect())
+    }
+
+    fn wakes(&self) -> usize {
+        self.wakes.0.swap(0, Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn inv1_items_leave_in_order_whatever_their_number() {
+    for count in [1, 63, 64, 65, 1000] {
+        let mut rig = Rig::new(usize::MAX);
+        (0..count).for_each(|item| rig.queue.push(item).unwrap());
+        let mut seen = Vec::new();
+        while let (Poll::Ready(Taken::Items), items) = rig.take() {
+            assert!(items.len() <= BATCH);
+            seen.extend(items);
+        }
+        assert_eq!(seen, (0..count).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn inv2_close_is_a_position() {
+    let mut rig = Rig::new(usize::MAX);
+    rig.queue.push(1).unwrap();
+    rig.queue.close();
+    assert_eq!(rig.queue.push(2), Err(PushError::Closed(2)));
+    assert_eq!(rig.take(), (Poll::Ready(Taken::Items), vec![1]));
+    assert_eq!(rig.take(), (Poll::Ready(Taken::Closed), vec![]));
+}
+
+#[test]
+fn inv3_a_full_queue_gives_the_item_back() {
+    let mut rig = Rig::new(2);
+    rig.queue.push(1).unwrap();
+    rig.queue.push(2).unwrap();
+    assert_eq!(rig.queue.push(3), Err(PushError::Full(3)));
+    assert!(rig.take().0.is_ready());
+    assert_eq!(rig.queue.push(3), Ok(()));
+}
+
+#[test]
+fn inv4_a_parked_task_is_woken_once_per_park() {
+    let mut rig = Rig::new(usize::MAX);
+    rig.queue.push(0).unwrap();
+    assert_eq!(rig.wakes(), 0, "nobody waits yet");
+    assert!(rig.take().0.is_ready());
+    assert_eq!(rig.take().0, Poll::Pending);
+    rig.queue.push(1).unwrap();
+    rig.queue.push(2).unwrap();
+    assert_eq!(rig.wakes(), 1);
+    assert_eq!(rig.take(), (Poll::Ready(Taken::Items), vec![1, 2]));
+    assert_eq!(rig.take().0, Poll::Pending);
+    rig.queue.wake();
+    assert_eq!(rig.wakes(), 1);
+}
+
+#[test]
+fn an_interrupted_task_does_not_park() {
+    let mut rig = Rig::new(usize::MAX);
+    let waker = Waker::from(rig.wakes.clone());
+    let mut cx = Context::from_waker(&waker);
+    let poll = rig.queue.poll_take(&mut cx, &mut rig.batch, || true);
+    assert_eq!(poll, Poll::Ready(Taken::Interrupted));
+}
+
+#[test]
+fn an_idle_queue_keeps_no_large_buffer() {
+    let mut rig = Rig::new(usize::MAX);
+    (0..100_000).for_each(|item| rig.queue.push(item).unwrap());
+    while rig.take().0.is_ready() {}
+    assert!(rig.queue.lock().items.capacity() <= KEPT_SLOTS);
+    assert!(rig.batch.capacity() <= KEPT_SLOTS);
+}
+
+#[test]
+fn sixteen_senders_lose_and_double_nothing() {
+    const EACH: u32 = 100_000;
+    let queue = Arc::new(Queue::new(usize::MAX));
+    let mut batch = VecDeque::new();
+    let mut next = [0_u32; 16];
+    std::thread::scope(|scope| {
+        for sender in 0..16_u32 {
+            let queue = queue.clone();
+            scope.spawn(move || {
+                (0..EACH).for_each(|count| queue.push((sender, count)).unwrap());
+            });
+        }
+        let thread = std::thread::current();
+        let waker = Waker::from(Arc::new(Unpark(thread)));
+        let mut cx = Context::from_waker(&waker);
+        queue.register(&waker);
+        while next.iter().any(|&count| count < EACH) {
+            match queue.poll_take(&mut cx, &mut batch, || false) {
+                Poll::Pending => std::thread::park(),
+                Poll::Ready(_) => {
+                    for (sender, count) in batch.drain(..) {
+                        let expected = &mut next[sender as usize];
+                        assert_eq!(count, *expected, "sender {sender}");
+                        *expected += 1;
+                    }
+                }
+            }
+        }
+    });
+    assert_eq!(queue.len(), 0);
+}
+
+struct Unpark(std::thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}

@@ -1,0 +1,103 @@
+//! The header that says where the reply to a message goes.
+
+use hypermesh_macros::Message;
+use hypermesh_mailbox::{ActorId, Envelope, FLAG_SILENT, Gateway, Location, PortId};
+use hypermesh_wire::{Any, Headers, Message as WireMessage, Payload, TypeKey, encode};
+use serde::{Deserialize, Serialize};
+
+use crate::call_error::CallError;
+
+/// Where the reply to a message goes. A message that carries it in its headers gets exactly one.
+///
+/// Without an ordinal the port gets a `Result<R, CallError>`. With one, the message is part of a cast
+/// and the port gets a [`CastReply`], which says whose reply it is and hides the type of the value, so
+/// that relays can gather replies without knowing it.
+#[derive(Clone, Debug, PartialEq, Message, Serialize, Deserialize)]
+#[message(serde)]
+pub struct ReplyHeader {
+    /// The port that takes the reply.
+    pub port: PortId,
+    /// Where to dial for it.
+    pub location: Location,
+    /// The key of `Result<R, CallError>`.
+    pub key: TypeKey,
+    /// The place of the receiver among the receivers of a cast.
+    pub ordinal: Option<u64>,
+}
+
+/// The reply of one receiver of a cast.
+#[derive(Clone, Debug, PartialEq, Message, Serialize, Deserialize)]
+#[message(serde)]
+pub struct CastReply {
+    /// The place of the receiver among the receivers of the cast.
+    pub ordinal: u64,
+    /// The encoded value, or why there is none.
+    pub result: Result<Payload, CallError>,
+}
+
+impl ReplyHeader {
+    /// Returns the header in `headers`, if there is a readable one.
+    pub fn of(headers: &Headers) -> Option<Self> {
+        match headers.get_as() {
+            Ok(header) => header,
+            Err(error) => {
+                tracing::warn!(%error, "a reply header cannot be read");
+                None
+            }
+        }
+    }
+
+    /// Sends the reply `result` of the actor `from`.
+    ///
+    /// Its bounce would tell nobody anything: a caller that is gone does not miss the reply, so it is
+    /// sent as one that does not come back. A value that cannot be encoded must not get lost like
+    /// that; it is encoded here unless it stays in the proc.
+    pub(crate) fn reply<R: WireMessage>(
+        &self,
+        gateway: &Gateway,
+        from: ActorId,
+        result: Result<R, CallError>,
+    ) {
+        let body = match self.ordinal {
+            Some(ordinal) => {
+                let result = result.and_then(|value| {
+                    encode(&value).map_err(|error| CallError::BadReply(error.to_string()))
+                });
+                Any::local(CastReply { ordinal, result })
+            }
+            None if self.port.actor.proc == from.proc => Any::local(result),
+            None => match encode(&result) {
+                Ok(payload) => Any::wire(self.key, payload),
+                Err(error) => {
+                    return self.refuse(gateway, from, CallError::BadReply(error.to_string()));
+                }
+            },
+        };
+        self.post(gateway, from, body);
+    }
+
+    /// Sends `error` in place of a reply whose type is not known here.
+    pub fn refuse(&self, gateway: &Gateway, from: ActorId, error: CallError) {
+        let body = match self.ordinal {
+            Some(ordinal) => Any::local(CastReply {
+                ordinal,
+                result: Err(error),
+            }),
+            // An `Err` of a `Result` has the same encoding whatever the type of its `Ok`.
+            None => match encode(&Err::<(), CallError>(error)) {
+                Ok(payload) => Any::wire(self.key, payload),
+                Err(error) => {
+                    tracing::error!(%error, "an error has no encoding");
+                    return;
+                }
+            },
+        };
+        self.post(gateway, from, body);
+    }
+
+    fn post(&self, gateway: &Gateway, from: ActorId, body: Any) {
+        let mut envelope = Envelope::of_any(self.port, self.location.clone(), from, body);
+        envelope.header.flags |= FLAG_SILENT;
+        gateway.post(envelope);
+    }
+}

@@ -1,0 +1,247 @@
+//! The agent of a proc.
+
+use std::time::Duration;
+
+use hypermesh_actor::{
+    ActorStatus, Cx, Error, Exit, ListActors, Message, Mode, Ping, Result, ShutdownProc, Status,
+    StopActor, StopOutcome, Subscribe, SupervisionEvent, actor,
+};
+
+use crate::fixture::{proc, two_procs, within};
+
+#[derive(Message)]
+struct Fail;
+#[derive(Message)]
+struct Hang;
+
+struct Worker;
+
+#[actor]
+impl Worker {
+    #[handler]
+    fn fail(&mut self, _cx: &Cx<'_, Self>, _: Fail) -> Result<()> {
+        Err(Error::msg("no disk"))
+    }
+
+    #[handler]
+    async fn hang(&mut self, _cx: &Cx<'_, Self>, _: Hang) -> Result<()> {
+        std::future::pending().await
+    }
+}
+
+fn stop(name: &str) -> StopActor {
+    let timeout = Duration::from_millis(100);
+    StopActor {
+        name: name.to_owned(),
+        mode: Mode::Stop,
+        timeout,
+    }
+}
+
+#[tokio::test]
+async fn stopping_by_name_answers_when_the_actor_is_gone() {
+    let (home, away) = two_procs();
+    let client = away.client("client");
+    let agent = home.agent();
+    let good = home.spawn_named("good", Worker).unwrap();
+    let hanging = home.spawn_named("hanging", Worker).unwrap();
+    let failed = home.spawn_named("failed", Worker).unwrap();
+    hanging.tell(Hang).unwrap();
+    failed.tell(Fail).unwrap();
+    let exit = within(failed.wait()).await;
+    within(hanging.reached(Status::Running)).await;
+
+    assert_eq!(
+        within(agent.ask(&client, stop("good"))).await,
+        Ok(StopOutcome::Stopped)
+    );
+    assert_eq!(good.exit(), Some(Exit::Stopped));
+    assert_eq!(
+        within(agent.ask(&client, stop("good"))).await,
+        Ok(StopOutcome::Stopped)
+    );
+    assert_eq!(
+        within(agent.ask(&client, stop("nobody"))).await,
+        Ok(StopOutcome::NotFound)
+    );
+    assert_eq!(
+        within(agent.ask(&client, stop("failed"))).await,
+        Ok(StopOutcome::Failed(exit))
+    );
+    assert_eq!(
+        within(agent.ask(&client, stop("proc_agent"))).await,
+        Ok(StopOutcome::NotFound)
+    );
+    let (slow, ping) = (
+        agent.ask(&client, stop("hanging")),
+        agent.ask(&client, Ping),
+    );
+    within(ping).await.unwrap();
+    assert_eq!(within(slow).await, Ok(StopOutcome::Timeout));
+    assert_eq!(within(hanging.wait()).await, Exit::Killed);
+}
+
+#[tokio::test]
+async fn the_agent_reports_on_living_and_exited_actors() {
+    let (home, away) = two_procs();
+    let client = away.client("client");
+    let agent = home.agent();
+    let worker = home.spawn_named("worker", Worker).unwrap();
+    within(worker.reached(Status::Running)).await;
+    let status = |name: &str| {
+        agent.ask(
+            &client,
+            ActorStatus {
+                name: name.to_owned(),
+            },
+        )
+    };
+    let report = within(status("worker")).await.unwrap().unwrap();
+    assert_eq!(
+        (report.actor, report.status, report.exit),
+        (worker.id(), Status::Running, None)
+    );
+    let list = within(agent.ask(&client, ListActors)).await.unwrap();
+    assert!(list.iter().any(|report| report.actor == worker.id()));
+    assert!(list.iter().any(|report| report.label == "proc_agent"));
+    worker.stop();
+    within(worker.wait()).await;
+    let report = within(status("worker")).await.unwrap().unwrap();
+    assert_eq!(report.exit, Some(Exit::Stopped));
+    assert_eq!(within(status("nobody")).await, Ok(None));
+}
+
+#[tokio::test]
+async fn subscribers_hear_of_every_end_of_the_actors_they_care_for() {
+    let (home, away) = two_procs();
+    let client = away.client("client");
+    let (all, mut all_events) = client.mailbox().open_port::<SupervisionEvent>();
+    let (one, mut one_event) = client.mailbox().open_port::<SupervisionEvent>();
+    let (first, second) = (
+        home.spawn_named("first", Worker).unwrap(),
+        home.spawn_named("second", Worker).unwrap(),
+    );
+    let subscribe = |events, actor| home.agent().ask(&client, Subscribe { events, actor });
+    within(subscribe(all.bind(), None)).await.unwrap();
+    within(subscribe(one.bind(), Some(second.id().actor)))
+        .await
+        .unwrap();
+    first.stop();
+    within(first.wait()).await;
+    second.tell(Fail).unwrap();
+    let event = within(all_events.recv()).await.unwrap();
+    assert_eq!((event.actor, event.exit), (first.id(), Exit::Stopped));
+    let event = within(all_events.recv()).await.unwrap();
+    assert_eq!((event.actor, event.exit.is_failure()), (second.id(), true));
+    let event = within(one_event.recv()).await.unwrap();
+    assert_eq!((event.actor, event.label.as_str()), (second.id(), "second"));
+    assert!(one_event.try_recv().unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_failed_actor_does_not_poison_its_proc() {
+    let proc = proc();
+    for _ in 0..3 {
+        let worker = proc.spawn_named("worker", Worker).unwrap();
+        worker.tell(Fail).unwrap();
+        assert!(within(worker.wait()).await.is_failure());
+    }
+    let client = proc.client("client");
+    within(proc.agent().ask(&client, Ping)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_proc_that_is_shut_down_from_afar_answers_before_its_agent_ends() {
+    for _ in 0..20 {
+        let (home, away) = two_procs();
+        let client = away.client("client");
+        let worker = home.spawn(Worker);
+        let hanging = home.spawn(Worker);
+        hanging.tell(Hang).unwrap();
+        let deadline = Duration::from_millis(20);
+        let report = within(home.agent().ask(&client, ShutdownProc { deadline }))
+            .await
+            .unwrap();
+        assert_eq!((report.drained, report.killed), (1, 1));
+        assert_eq!(worker.exit(), Some(Exit::Drained));
+        assert_eq!(within(home.shutdown(Duration::ZERO)).await, report);
+        assert_eq!(home.actor_count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn the_agent_survives_whatever_is_sent_to_it() {
+    let (home, away) = two_procs();
+    let client = away.client("client");
+    let agent = home.agent();
+    let seed = hypermesh_testkit::Seed::from_env();
+    let mut rng = seed.rng();
+    for _ in 0..2000 {
+        use hypermesh_actor::mailbox::{Envelope, Port, PortId};
+        use hypermesh_actor::{Named, SpawnActor};
+        let keys = [
+            <SpawnActor as Named>::KEY,
+            <StopActor as Named>::KEY,
+            <Subscribe as Named>::KEY,
+            <ListActors as Named>::KEY,
+            <u64 as Named>::KEY,
+        ];
+        let key = keys[rng.below(keys.len() as u64) as usize];
+        let len = rng.below(40) as usize;
+        let bytes: Vec<u8> = (0..len).map(|_| rng.next_u64() as u8).collect();
+        let payload = hypermesh_wire::Payload {
+            body: bytes.into(),
+            parts: Default::default(),
+        };
+        let dst = PortId {
+            actor: agent.id(),
+            port: Port::Handler(key),
+        };
+        let body = hypermesh_wire::Any::wire(key, payload);
+        let to = agent.location().clone();
+        away.gateway()
+            .post(Envelope::of_any(dst, to, client.id(), body));
+    }
+    within(agent.ask(&client, Ping)).await.unwrap();
+}
+
+/// The control port of a service that sends everything back.
+const REFUSING: u8 = 200;
+
+struct Refusing(hypermesh_actor::Proc);
+
+impl hypermesh_actor::mailbox::MailboxSender for Refusing {
+    fn post(&self, envelope: hypermesh_actor::mailbox::Envelope) {
+        self.0
+            .gateway()
+            .bounce(envelope, hypermesh_actor::mailbox::Cause::NotAllowed);
+    }
+}
+
+hypermesh_actor::macro_support::inventory::submit! {
+    hypermesh_actor::ProcService {
+        control: REFUSING,
+        make: |proc| std::sync::Arc::new(Refusing(proc.clone())),
+    }
+}
+
+#[tokio::test]
+async fn a_service_takes_what_is_sent_to_its_control_port() {
+    use hypermesh_actor::mailbox::{Cause, Envelope, Port, PortId};
+    let (home, away) = two_procs();
+    let client = away.client("client");
+    let mut returned = client.undelivered();
+    let agent = home.agent();
+    for (control, cause) in [
+        (REFUSING, Cause::NotAllowed),
+        (201, Cause::PortNeverExisted),
+    ] {
+        let dst = PortId {
+            actor: agent.id(),
+            port: Port::Control(control),
+        };
+        let envelope = Envelope::new(dst, agent.location().clone(), client.id(), 1_u32);
+        away.gateway().post(envelope);
+        assert_eq!(within(returned.recv()).await.unwrap().cause, cause);
+    }
+}

@@ -1,0 +1,233 @@
+//! Addresses as text: what is read, what is printed, what is refused and why.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn addr(text: &str) -> ChannelAddr {
+    text.parse().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Checks that `text` prints as `colon` and as `url`, and that both are read back (INV-2).
+#[track_caller]
+fn check(text: &str, colon: &str, url: &str) {
+    let parsed = addr(text);
+    assert_eq!(parsed.to_string(), colon);
+    assert_eq!(parsed.to_url(), url);
+    assert_eq!(addr(colon), parsed);
+    assert_eq!(addr(url), parsed);
+}
+
+#[track_caller]
+fn check_refused(text: &str, problem: &str) {
+    let error = text.parse::<ChannelAddr>().expect_err(text);
+    assert_eq!(error.problem().to_string(), problem, "{text:?}");
+    assert!(error.to_string().len() < 400, "{error}");
+}
+
+#[test]
+fn an_address_prints_in_one_form_and_is_read_in_both() {
+    check("local:7", "local:7", "inproc://7");
+    check("inproc://007", "local:7", "inproc://7");
+    check("unix:/p", "unix:/p", "ipc:///p");
+    check("ipc:///p/q.sock", "unix:/p/q.sock", "ipc:///p/q.sock");
+    check("unix:@n", "unix:@n", "ipc://@n");
+    check("unix:", "unix:", "ipc://");
+    check("tcp:127.0.0.1:0", "tcp:127.0.0.1:0", "tcp://127.0.0.1:0");
+    check("tcp:[::1]:1234", "tcp:[::1]:1234", "tcp://[::1]:1234");
+    check("tcp:node7:1234", "tcp:node7:1234", "tcp://node7:1234");
+    check("tcp://*:80", "tcp:*:80", "tcp://*:80");
+}
+
+#[test]
+fn inv1_equal_places_are_equal_addresses() {
+    for (one, other) in [
+        ("tcp:LOCALHOST:1", "tcp:localhost:1"),
+        ("tcp:[0:0::1]:5", "tcp:[::1]:5"),
+        ("tcp:[::ffff:10.0.0.1]:5", "tcp:10.0.0.1:5"),
+    ] {
+        assert_eq!(addr(one), addr(other));
+        assert_eq!(HashSet::from([addr(one), addr(other)]).len(), 1);
+    }
+}
+
+#[test]
+fn what_is_no_address_is_refused_with_the_reason() {
+    let schemes = "known are local, unix and tcp, and the URLs tcp://, ipc:// and inproc://";
+    let path =
+        "a unix address is an absolute path in UTF-8 that starts with one slash, or @ and a name";
+    check_refused("", "it is empty");
+    check_refused(
+        "nothing",
+        "it has no scheme; known are local:, unix:, tcp:, tcp://, ipc:// and inproc://",
+    );
+    check_refused(
+        "bogus:1",
+        &format!("the scheme \"bogus\" is not known; {schemes}"),
+    );
+    check_refused(
+        "ipc:/p",
+        &format!("the scheme \"ipc\" is not known; {schemes}"),
+    );
+    check_refused("tcp:", "it has no port");
+    check_refused("tcp:1.2.3.4", "it has no port");
+    check_refused("tcp:[::1]", "it has no port");
+    check_refused(
+        "tcp::80",
+        "the host \"\" is neither an IP address nor a name",
+    );
+    check_refused(
+        "tcp:1.2.3.999:80",
+        "the host \"1.2.3.999\" is neither an IP address nor a name",
+    );
+    check_refused(
+        "tcp:a b:80",
+        "the host \"a b\" is neither an IP address nor a name",
+    );
+    check_refused(
+        "tcp:[1.2.3.4]:80",
+        "the host \"1.2.3.4\" is neither an IP address nor a name",
+    );
+    check_refused(
+        "tcp:h:99999",
+        "the port \"99999\" is not a number from 0 to 65535",
+    );
+    check_refused(
+        "tcp:h:+80",
+        "the port \"+80\" is not a number from 0 to 65535",
+    );
+    check_refused(
+        "tcp:h:fd7",
+        "the port \"fd7\" is not a number from 0 to 65535",
+    );
+    check_refused("tcp:h:", "the port \"\" is not a number from 0 to 65535");
+    check_refused(
+        "tcp:[::1:80",
+        "an IPv6 address is written as [address]:port",
+    );
+    check_refused("tcp:::1:80", "an IPv6 address is written as [address]:port");
+    check_refused(
+        "local:x",
+        "\"x\" is not the decimal number of a local address",
+    );
+    check_refused(
+        "local:-1",
+        "\"-1\" is not the decimal number of a local address",
+    );
+    check_refused("unix:p", path);
+    check_refused("unix:@", path);
+    check_refused("unix://p", path);
+    check_refused(
+        &format!("unix:/{}", "p".repeat(107)),
+        "the path or name has 108 bytes, and a unix socket takes 107",
+    );
+    check_refused(
+        &format!("tcp:{}:1", "h".repeat(600)),
+        "it has 606 bytes, and 512 are allowed",
+    );
+}
+
+#[test]
+fn what_the_system_is_to_choose_cannot_be_dialled() {
+    for (text, dialable) in [
+        ("local:0", false),
+        ("local:1", true),
+        ("unix:", false),
+        ("unix:@n", true),
+        ("tcp:h:0", false),
+        ("tcp:h:1", true),
+        ("tcp:*:1", false),
+        ("tcp:0.0.0.0:1", false),
+        ("tcp:[::]:1", false),
+    ] {
+        assert_eq!(addr(text).is_dialable(), dialable, "{text}");
+    }
+}
+
+#[test]
+fn any_of_a_transport_has_that_transport() {
+    for transport in [
+        ChannelTransport::Local,
+        ChannelTransport::Unix,
+        ChannelTransport::Tcp,
+    ] {
+        assert_eq!(ChannelAddr::any(transport).transport(), transport);
+        assert_eq!(transport.to_string().parse(), Ok(transport));
+    }
+    assert!("tls".parse::<ChannelTransport>().is_err());
+}
+
+/// Checks what is told to others when `bound` was bound; `Err` is the address that cannot be told.
+#[track_caller]
+fn check_advertised(advertise: Option<&str>, bound: &str, told: Result<&str, &str>) {
+    let serve = ServeAddr {
+        bind: addr(bound),
+        advertise: advertise.map(addr),
+    };
+    assert_eq!(serve.advertised(addr(bound)), told.map(addr).map_err(addr));
+}
+
+#[test]
+fn the_advertised_address_is_told_with_the_bound_port() {
+    check_advertised(None, "tcp:10.0.0.1:80", Ok("tcp:10.0.0.1:80"));
+    check_advertised(None, "tcp:0.0.0.0:80", Err("tcp:0.0.0.0:80"));
+    check_advertised(Some("tcp:front:0"), "tcp:0.0.0.0:80", Ok("tcp:front:80"));
+    check_advertised(
+        Some("tcp:front:443"),
+        "tcp:10.0.0.1:80",
+        Ok("tcp:front:443"),
+    );
+    check_advertised(Some("tcp:*:443"), "tcp:10.0.0.1:80", Err("tcp:*:443"));
+    check_advertised(Some("unix:"), "tcp:10.0.0.1:80", Err("unix:"));
+}
+
+#[test]
+fn an_address_is_its_text_under_serde() {
+    let json = serde_json::to_string(&addr("tcp:h:1")).unwrap();
+    assert_eq!(json, "\"tcp:h:1\"");
+    assert_eq!(
+        serde_json::from_str::<ChannelAddr>(&json).unwrap(),
+        addr("tcp:h:1")
+    );
+    let error = serde_json::from_str::<ChannelAddr>("\"tcp:h\"")
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("it has no port"), "{error}");
+    let payload = hypermesh_wire::encode(&addr("unix:@n")).unwrap();
+    assert_eq!(
+        hypermesh_wire::decode::<ChannelAddr>(&payload).unwrap(),
+        addr("unix:@n")
+    );
+}
+
+fn any_addr() -> impl Strategy<Value = ChannelAddr> {
+    let host = prop_oneof![
+        any::<std::net::IpAddr>().prop_map(Host::from),
+        "[a-zA-Z0-9_-]{0,40}[a-zA-Z](\\.[a-zA-Z0-9]{1,20}){0,3}"
+            .prop_map(|name| Host(Machine::Name(name.to_ascii_lowercase().into()))),
+        Just(Host::every()),
+    ];
+    prop_oneof![
+        any::<u64>().prop_map(ChannelAddr::Local),
+        "(/[^/\0]{1,10}){1,2}".prop_map(|path| ChannelAddr::Unix(UnixName::path(path).unwrap())),
+        "[^\0]{1,26}".prop_map(|name| ChannelAddr::Unix(UnixName::abstract_name(&name).unwrap())),
+        (host, any::<u16>()).prop_map(|(host, port)| ChannelAddr::Tcp { host, port }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn inv2_every_address_is_read_back_from_its_text(addr in any_addr()) {
+        prop_assert_eq!(&addr.to_string().parse::<ChannelAddr>().unwrap(), &addr);
+        prop_assert_eq!(&addr.to_url().parse::<ChannelAddr>().unwrap(), &addr);
+    }
+
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "(tcp|unix|local|ipc|inproc)?:?(//)?[\\[\\]:@/*.0-9a-z\\PC]{0,40}") {
+        if let Ok(addr) = text.parse::<ChannelAddr>() {
+            prop_assert_eq!(addr.to_string().parse::<ChannelAddr>().unwrap(), addr);
+        }
+    }
+}

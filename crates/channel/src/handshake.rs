@@ -1,0 +1,378 @@
+//! How the two ends of a new connection introduce themselves: `docs/wire.md` says the same in words.
+//!
+//! Both messages begin with a preamble that no version will change: the magic bytes, the version,
+//! the length of the rest. An answer's first byte after it says in every version whether the link was
+//! refused. The rule is here, without a socket.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use crate::{
+    addr::{ChannelAddr, MAX_ADDR_LEN},
+    incarnation::{Incarnation, LinkId},
+};
+
+/// The version of the protocol that this crate speaks.
+pub const WIRE_VERSION: u16 = 1;
+/// The first bytes on every connection. None of them survives a text conversion, so that a stranger
+/// is recognized by them.
+pub(crate) const MAGIC: [u8; 8] = *b"\x89hmesh\r\n";
+/// The length of the preamble: magic, version, length of the rest.
+pub(crate) const PREAMBLE_LEN: usize = 12;
+/// The longest rest of a hello or an answer.
+const MAX_REST: usize = 1024;
+
+const ACCEPTED: u8 = 0;
+const REFUSED_MAGIC: u8 = 1;
+const REFUSED_VERSION: u8 = 2;
+const REFUSED_MALFORMED: u8 = 3;
+const REFUSED_KIND: u8 = 4;
+const REFUSED_IDENTITY: u8 = 5;
+const REFUSED_BUSY: u8 = 6;
+
+/// What travels on a link: parcels of whoever built the link, or messages of one type.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LinkKind(pub(crate) u64);
+
+impl LinkKind {
+    /// Parcels: what is in them is the business of the layer above.
+    pub(crate) const PARCELS: Self = Self(0);
+}
+
+impl fmt::Display for LinkKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::PARCELS => f.write_str("parcels"),
+            Self(key) => write!(f, "messages of type {key:016x}"),
+        }
+    }
+}
+
+impl fmt::Debug for LinkKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Why a peer refused a connection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// What this end sent first is not how a link begins.
+    #[error("the peer did not recognize the start of the handshake")]
+    Magic,
+    /// The two ends speak different versions.
+    #[error("the peer speaks version {theirs} of the protocol, and this end version {ours}")]
+    Version {
+        /// The version of this end.
+        ours: u16,
+        /// The version of the peer.
+        theirs: u16,
+    },
+    /// The handshake of this end does not parse.
+    #[error("the peer could not read the handshake")]
+    Malformed,
+    /// Something else is served there.
+    #[error("the peer serves {served}, and {asked} was asked for")]
+    Kind {
+        /// What this end wants to send.
+        asked: String,
+        /// What the peer serves.
+        served: String,
+    },
+    /// The peer does not talk to this user.
+    #[error("the peer does not accept connections of this user")]
+    Identity,
+    /// The peer has as many connections as it allows.
+    #[error("the peer has no place for another connection")]
+    Busy,
+    /// A reason that this version does not know.
+    #[error("the peer refused with the unknown code {0}")]
+    Unknown(u8),
+}
+
+impl Refusal {
+    /// Returns whether another attempt may be accepted.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Busy)
+    }
+}
+
+/// Error about the handshake bytes of a peer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The peer is something else.
+    #[error("the peer does not speak this protocol: it began with {0:02x?}")]
+    Magic([u8; 8]),
+    /// The peer speaks another version, and did not refuse.
+    #[error("the peer speaks version {theirs} of the protocol, and this end version {ours}")]
+    Version {
+        /// The version of this end.
+        ours: u16,
+        /// The version of the peer.
+        theirs: u16,
+    },
+    /// The rest is longer than any handshake.
+    #[error("a handshake of {0} bytes was announced, and {MAX_REST} are allowed")]
+    TooLong(usize),
+    /// A field is cut, or wrong, or something follows the last one.
+    #[error("the {0} of the handshake cannot be read")]
+    Malformed(&'static str),
+}
+
+/// The first bytes of either side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Preamble {
+    pub(crate) version: u16,
+    pub(crate) rest: usize,
+}
+
+impl Preamble {
+    pub(crate) fn decode(bytes: &[u8; PREAMBLE_LEN]) -> Result<Self, HandshakeError> {
+        let mut fields = Fields(bytes);
+        let magic = fields.array("magic")?;
+        if magic != MAGIC {
+            return Err(HandshakeError::Magic(magic));
+        }
+        let version = u16::from_le_bytes(fields.array("version")?);
+        let rest = usize::from(u16::from_le_bytes(fields.array("length")?));
+        if MAX_REST < rest {
+            return Err(HandshakeError::TooLong(rest));
+        }
+        Ok(Self { version, rest })
+    }
+}
+
+/// What the dialling end says first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hello {
+    pub(crate) incarnation: Incarnation,
+    pub(crate) link: LinkId,
+    pub(crate) kind: LinkKind,
+    /// Where the dialling end can be dialled itself.
+    pub(crate) advertised: Option<ChannelAddr>,
+}
+
+impl Hello {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut rest = Vec::with_capacity(64);
+        rest.extend(self.incarnation.value().to_le_bytes());
+        rest.extend(self.link.0);
+        rest.extend(self.kind.0.to_le_bytes());
+        put_addr(&mut rest, self.advertised.as_ref());
+        with_preamble(&rest)
+    }
+
+    /// Reads what follows the preamble of a hello of this version.
+    pub(crate) fn decode(rest: &[u8]) -> Result<Self, HandshakeError> {
+        let mut fields = Fields(rest);
+        let hello = Self {
+            incarnation: fields.incarnation()?,
+            link: LinkId(fields.array("link")?),
+            kind: LinkKind(fields.number("kind")?),
+            advertised: fields.addr()?,
+        };
+        fields.end()?;
+        Ok(hello)
+    }
+}
+
+/// What the serving end answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Accepted(Accepted),
+    Refused(RefusalCode),
+}
+
+/// An accepted link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    pub(crate) incarnation: Incarnation,
+    /// The largest message that the serving end takes.
+    pub(crate) max_message: u64,
+    /// Where the serving end can be dialled, as it tells all its peers.
+    pub(crate) advertised: Option<ChannelAddr>,
+}
+
+/// A refusal as the serving end knows it; the dialling end knows the other half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RefusalCode {
+    Magic,
+    Version,
+    Malformed,
+    /// With what is served.
+    Kind(LinkKind),
+    Identity,
+    Busy,
+    Unknown(u8),
+}
+
+impl From<&HandshakeError> for RefusalCode {
+    fn from(error: &HandshakeError) -> Self {
+        match error {
+            HandshakeError::Magic(_) => Self::Magic,
+            HandshakeError::Version { .. } => Self::Version,
+            HandshakeError::TooLong(_) | HandshakeError::Malformed(_) => Self::Malformed,
+        }
+    }
+}
+
+impl RefusalCode {
+    /// Returns the refusal as the dialling end reports it: it asked for `asked` and the answer came
+    /// in `version`.
+    pub(crate) fn told_to(self, asked: LinkKind, version: u16) -> Refusal {
+        match self {
+            Self::Magic => Refusal::Magic,
+            Self::Version => Refusal::Version {
+                ours: WIRE_VERSION,
+                theirs: version,
+            },
+            Self::Malformed => Refusal::Malformed,
+            Self::Kind(served) => Refusal::Kind {
+                asked: asked.to_string(),
+                served: served.to_string(),
+            },
+            Self::Identity => Refusal::Identity,
+            Self::Busy => Refusal::Busy,
+            Self::Unknown(code) => Refusal::Unknown(code),
+        }
+    }
+
+    fn encode(self) -> (u8, u64) {
+        match self {
+            Self::Magic => (REFUSED_MAGIC, 0),
+            Self::Version => (REFUSED_VERSION, 0),
+            Self::Malformed => (REFUSED_MALFORMED, 0),
+            Self::Kind(served) => (REFUSED_KIND, served.0),
+            Self::Identity => (REFUSED_IDENTITY, 0),
+            Self::Busy => (REFUSED_BUSY, 0),
+            Self::Unknown(code) => (code, 0),
+        }
+    }
+
+    fn decode(code: u8, detail: u64) -> Self {
+        match code {
+            REFUSED_MAGIC => Self::Magic,
+            REFUSED_VERSION => Self::Version,
+            REFUSED_MALFORMED => Self::Malformed,
+            REFUSED_KIND => Self::Kind(LinkKind(detail)),
+            REFUSED_IDENTITY => Self::Identity,
+            REFUSED_BUSY => Self::Busy,
+            unknown => Self::Unknown(unknown),
+        }
+    }
+}
+
+impl Answer {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut rest = Vec::with_capacity(64);
+        match self {
+            Self::Accepted(accepted) => {
+                rest.push(ACCEPTED);
+                rest.extend(accepted.incarnation.value().to_le_bytes());
+                rest.extend(accepted.max_message.to_le_bytes());
+                put_addr(&mut rest, accepted.advertised.as_ref());
+            }
+            Self::Refused(code) => {
+                let (code, detail) = code.encode();
+                rest.push(code);
+                rest.extend(detail.to_le_bytes());
+            }
+        }
+        with_preamble(&rest)
+    }
+
+    /// Reads what follows the preamble of an answer in `version`. A refusal is understood in every
+    /// version.
+    pub(crate) fn decode(version: u16, rest: &[u8]) -> Result<Self, HandshakeError> {
+        let mut fields = Fields(rest);
+        let [code] = fields.array("code")?;
+        if code != ACCEPTED {
+            let detail = fields.number("detail of the refusal")?;
+            return Ok(Self::Refused(RefusalCode::decode(code, detail)));
+        }
+        if version != WIRE_VERSION {
+            return Err(HandshakeError::Version {
+                ours: WIRE_VERSION,
+                theirs: version,
+            });
+        }
+        let accepted = Accepted {
+            incarnation: fields.incarnation()?,
+            max_message: fields.number("message limit")?,
+            advertised: fields.addr()?,
+        };
+        fields.end()?;
+        Ok(Self::Accepted(accepted))
+    }
+}
+
+fn with_preamble(rest: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(PREAMBLE_LEN + rest.len());
+    bytes.extend(MAGIC);
+    bytes.extend(WIRE_VERSION.to_le_bytes());
+    let len = u16::try_from(rest.len()).expect("MAX_ADDR_LEN keeps a handshake short");
+    bytes.extend(len.to_le_bytes());
+    bytes.extend(rest);
+    bytes
+}
+
+fn put_addr(bytes: &mut Vec<u8>, addr: Option<&ChannelAddr>) {
+    let text = addr.map(ChannelAddr::to_string).unwrap_or_default();
+    let len = u16::try_from(text.len()).expect("MAX_ADDR_LEN");
+    bytes.extend(len.to_le_bytes());
+    bytes.extend(text.as_bytes());
+}
+
+/// What is left of the bytes of a handshake. Each reader names the field it is after, for the error.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn bytes(&mut self, len: usize, field: &'static str) -> Result<&'a [u8], HandshakeError> {
+        let (bytes, rest) = self
+            .0
+            .split_at_checked(len)
+            .ok_or(HandshakeError::Malformed(field))?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], HandshakeError> {
+        self.bytes(N, field)
+            .map(|bytes| bytes.try_into().expect("N bytes were taken"))
+    }
+
+    fn number(&mut self, field: &'static str) -> Result<u64, HandshakeError> {
+        self.array(field).map(u64::from_le_bytes)
+    }
+
+    fn incarnation(&mut self) -> Result<Incarnation, HandshakeError> {
+        self.number("incarnation").map(Incarnation::from_wire)
+    }
+
+    fn addr(&mut self) -> Result<Option<ChannelAddr>, HandshakeError> {
+        const FIELD: &str = "advertised address";
+        let len = usize::from(u16::from_le_bytes(self.array(FIELD)?));
+        if len == 0 {
+            return Ok(None);
+        }
+        if MAX_ADDR_LEN < len {
+            return Err(HandshakeError::Malformed(FIELD));
+        }
+        let text = std::str::from_utf8(self.bytes(len, FIELD)?);
+        let addr = text.ok().and_then(|text| text.parse::<ChannelAddr>().ok());
+        let addr = addr.filter(ChannelAddr::is_dialable);
+        addr.map(Some).ok_or(HandshakeError::Malformed(FIELD))
+    }
+
+    fn end(self) -> Result<(), HandshakeError> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(HandshakeError::Malformed("end"))
+        }
+    }
+}

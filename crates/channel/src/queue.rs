@@ -1,0 +1,280 @@
+//! What is posted on a link and not yet taken by its task, and how the link is told to end.
+//!
+//! # Invariants
+//!
+//! - **INV-1**: at most the allowed number of messages and bytes wait, those that the task took and
+//!   did not write included.
+//! - **INV-2**: after [`finish`](Queue::finish) nothing is queued any more.
+//! - **INV-3**: no parcel is completed, and no waker called, while the lock is held.
+
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use tokio::{sync::Notify, time::Instant};
+
+use crate::outcome::{CloseReason, FailReason, Outcome, Parcel, complete};
+
+/// An emptied queue of more room than this is not kept.
+const KEPT_ROOM: usize = 4096;
+
+/// How far a link is on its way to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Parcels are accepted.
+    Open,
+    /// No parcel is accepted; those that were may still be written and acknowledged until then.
+    Closing(Instant),
+    /// The task is to end at once.
+    Killed,
+}
+
+/// The parcels of one link that wait for its task.
+#[derive(Debug)]
+pub(crate) struct Queue<P> {
+    state: Mutex<State<P>>,
+    max_messages: usize,
+    max_bytes: u64,
+    /// Told when there is room again after there was none, and at the end.
+    room: Notify,
+}
+
+#[derive(Debug)]
+struct State<P> {
+    waiting: VecDeque<P>,
+    load: Load,
+    /// The parcels that were ever queued.
+    posted: u64,
+    stage: Stage,
+    finished: Option<CloseReason>,
+    /// The task, while it waits.
+    task: Option<Waker>,
+    /// Whether the task waits for parcels, or only for another stage.
+    hungry: bool,
+}
+
+/// Messages and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub(crate) messages: usize,
+    pub(crate) bytes: u64,
+}
+
+impl Load {
+    pub(crate) fn of(parcel: &impl Parcel) -> Self {
+        Self {
+            messages: 1,
+            bytes: parcel.payload().len() as u64,
+        }
+    }
+
+    pub(crate) fn add(&mut self, load: Load) {
+        self.messages += load.messages;
+        self.bytes += load.bytes;
+    }
+
+    fn remove(&mut self, load: Load) {
+        self.messages -= load.messages;
+        self.bytes -= load.bytes;
+    }
+}
+
+impl<P: Parcel> Queue<P> {
+    /// Returns an empty queue.
+    pub(crate) fn new(max_messages: usize, max_bytes: u64) -> Self {
+        let state = State {
+            waiting: VecDeque::new(),
+            load: Load::default(),
+            posted: 0,
+            stage: Stage::Open,
+            finished: None,
+            task: None,
+            hungry: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            max_messages,
+            max_bytes,
+            room: Notify::new(),
+        }
+    }
+
+    /// Queues a parcel, or gives it back with the reason.
+    pub(crate) fn push(&self, parcel: P) -> Result<(), (P, FailReason)> {
+        let load = Load::of(&parcel);
+        let mut state = self.lock();
+        if let Some(reason) = state.refusal() {
+            return Err((parcel, reason));
+        }
+        if self.is_full(&state) {
+            let Load { messages, bytes } = state.load;
+            return Err((parcel, FailReason::QueueFull { messages, bytes }));
+        }
+        state.load.add(load);
+        state.posted += 1;
+        state.waiting.push_back(parcel);
+        let task = if state.hungry {
+            state.task.take()
+        } else {
+            None
+        };
+        drop(state);
+        wake(task);
+        Ok(())
+    }
+
+    /// Waits until there is room for another parcel.
+    ///
+    /// # Errors
+    ///
+    /// The reason why there never will be.
+    pub(crate) async fn ready(&self) -> Result<(), FailReason> {
+        loop {
+            let mut room = std::pin::pin!(self.room.notified());
+            // Registered before the look, so that no news is missed.
+            room.as_mut().enable();
+            {
+                let state = self.lock();
+                if let Some(reason) = state.refusal() {
+                    return Err(reason);
+                }
+                if !self.is_full(&state) {
+                    return Ok(());
+                }
+            }
+            room.await;
+        }
+    }
+
+    /// Returns the number of parcels that were ever queued.
+    pub(crate) fn posted(&self) -> u64 {
+        self.lock().posted
+    }
+
+    /// Stops accepting parcels, and lets the task go on for those it has until `deadline`, or until
+    /// an earlier deadline that it was given before.
+    pub(crate) fn close(&self, deadline: Instant) {
+        self.advance(|stage| match stage {
+            Stage::Open => Stage::Closing(deadline),
+            Stage::Closing(earlier) => Stage::Closing(earlier.min(deadline)),
+            Stage::Killed => Stage::Killed,
+        });
+    }
+
+    /// Tells the task to end at once.
+    pub(crate) fn kill(&self) {
+        self.advance(|_| Stage::Killed);
+    }
+
+    /// Returns the stage.
+    pub(crate) fn stage(&self) -> Stage {
+        self.lock().stage
+    }
+
+    /// Records that the task disposed of `gone`, moves everything that waits to `taken` if that is
+    /// empty, and returns the stage.
+    pub(crate) fn exchange(&self, taken: &mut VecDeque<P>, gone: Load) -> Stage {
+        let mut state = self.lock();
+        let was_full = self.is_full(&state);
+        state.load.remove(gone);
+        if taken.is_empty() {
+            if taken.capacity() > KEPT_ROOM {
+                *taken = VecDeque::new();
+            }
+            mem::swap(taken, &mut state.waiting);
+        }
+        let has_room = was_full && !self.is_full(&state);
+        let stage = state.stage;
+        drop(state);
+        if has_room {
+            self.room.notify_waiters();
+        }
+        stage
+    }
+
+    /// Records that parcels of the task wait again: their connection was lost before they were
+    /// written.
+    pub(crate) fn restore(&self, load: Load) {
+        self.lock().load.add(load);
+    }
+
+    /// Waits for a stage other than `seen` and, if `hungry`, for parcels. Only the task of the link
+    /// waits here.
+    pub(crate) async fn news(&self, seen: Stage, hungry: bool) {
+        std::future::poll_fn(|cx| self.poll_news(cx, seen, hungry)).await;
+    }
+
+    /// Ends the queue and returns what waits in it. Later parcels are refused with `reason`.
+    pub(crate) fn finish(&self, reason: CloseReason) -> VecDeque<P> {
+        let waiting = {
+            let mut state = self.lock();
+            state.finished.get_or_insert(reason);
+            state.load = Load::default();
+            mem::take(&mut state.waiting)
+        };
+        self.room.notify_waiters();
+        waiting
+    }
+
+    fn poll_news(&self, cx: &mut Context<'_>, seen: Stage, hungry: bool) -> Poll<()> {
+        let mut state = self.lock();
+        if state.stage != seen || hungry && !state.waiting.is_empty() {
+            state.hungry = false;
+            return Poll::Ready(());
+        }
+        state.hungry = hungry;
+        let old = match &state.task {
+            Some(task) if task.will_wake(cx.waker()) => None,
+            _ => state.task.replace(cx.waker().clone()),
+        };
+        drop(state);
+        drop(old);
+        Poll::Pending
+    }
+
+    fn advance(&self, step: impl FnOnce(Stage) -> Stage) {
+        let task = {
+            let mut state = self.lock();
+            state.stage = step(state.stage);
+            state.task.take()
+        };
+        wake(task);
+        // Whoever waits for room is told that there will be none.
+        self.room.notify_waiters();
+    }
+
+    fn is_full(&self, state: &State<P>) -> bool {
+        self.max_messages <= state.load.messages || self.max_bytes <= state.load.bytes
+    }
+
+    /// A panic under the lock is impossible but for a lack of memory; the data stays usable.
+    fn lock(&self) -> MutexGuard<'_, State<P>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<P> State<P> {
+    fn refusal(&self) -> Option<FailReason> {
+        match (&self.finished, self.stage) {
+            (Some(reason), _) => Some(reason.clone().into()),
+            (None, Stage::Open) => None,
+            (None, Stage::Closing(_) | Stage::Killed) => Some(FailReason::Closed),
+        }
+    }
+}
+
+fn wake(task: Option<Waker>) {
+    if let Some(task) = task {
+        task.wake();
+    }
+}
+
+/// Completes every parcel as failed for `reason`.
+pub(crate) fn fail_all<P: Parcel>(parcels: VecDeque<P>, reason: &FailReason) {
+    for parcel in parcels {
+        complete(parcel, Outcome::Failed(reason.clone()));
+    }
+}

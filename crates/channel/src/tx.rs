@@ -1,0 +1,211 @@
+//! Links for messages of one type: the sending end.
+
+use std::{fmt, time::Duration};
+
+use hypermesh_wire::{EncodeError, Message, Payload, encode};
+use tokio::sync::oneshot;
+
+use crate::{
+    addr::ChannelAddr,
+    link::{CloseReport, Link, LinkStatus, StatusWatch, TryPostError},
+    outcome::{FailReason, Outcome, Parcel, UnknownReason},
+};
+
+/// A link for messages of type `M`, from [`Endpoint::dial`](crate::Endpoint::dial). A clone is the
+/// same link.
+pub struct Tx<M: Message> {
+    link: Link<TypedParcel<M>>,
+}
+
+impl<M: Message> Tx<M> {
+    pub(crate) fn new(link: Link<TypedParcel<M>>) -> Self {
+        Self { link }
+    }
+
+    /// Returns the address that was dialled.
+    pub fn addr(&self) -> &ChannelAddr {
+        self.link.addr()
+    }
+
+    /// Queues `message`, and never waits.
+    ///
+    /// Returning `Ok` means queued, not delivered; [`flush`](Self::flush) and
+    /// [`close`](Self::close) tell what remained.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], with the message, if it was not queued.
+    pub fn post(&self, message: M) -> Result<(), SendError<M>> {
+        let payload = match encode(&message) {
+            Ok(payload) => payload,
+            Err(error) => {
+                return Err(SendError {
+                    message,
+                    cause: error.into(),
+                });
+            }
+        };
+        self.link
+            .try_post(TypedParcel {
+                payload,
+                reply: None,
+            })
+            .map_err(|TryPostError { reason, .. }| SendError {
+                message,
+                cause: reason.into(),
+            })
+    }
+
+    /// Waits for room, queues `message`, and waits for its outcome: `Ok` says that it is in the queue
+    /// of the receiver.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], with the message. Its cause says whether the message may have been delivered.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the message was not queued, or is delivered as if it had been
+    /// posted.
+    pub async fn send(&self, message: M) -> Result<(), SendError<M>> {
+        let payload = match encode(&message) {
+            Ok(payload) => payload,
+            Err(error) => {
+                return Err(SendError {
+                    message,
+                    cause: error.into(),
+                });
+            }
+        };
+        if let Err(reason) = self.link.ready().await {
+            return Err(SendError {
+                message,
+                cause: reason.into(),
+            });
+        }
+        let (sender, outcome) = oneshot::channel();
+        self.link.post(TypedParcel {
+            payload,
+            reply: Some((sender, message)),
+        });
+        match outcome.await.expect("a link completes every parcel") {
+            (Outcome::Acked, _) => Ok(()),
+            (Outcome::Failed(reason), message) => Err(SendError {
+                message,
+                cause: reason.into(),
+            }),
+            (Outcome::Unknown(reason), message) => Err(SendError {
+                message,
+                cause: reason.into(),
+            }),
+        }
+    }
+
+    /// Waits until the queue has room, as [`Link::ready`].
+    ///
+    /// # Errors
+    ///
+    /// The reason, if the link is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost if the future is dropped.
+    pub async fn ready(&self) -> Result<(), FailReason> {
+        self.link.ready().await
+    }
+
+    /// Returns the state of the link.
+    pub fn status(&self) -> LinkStatus {
+        self.link.status()
+    }
+
+    /// Returns a watch on the state of the link.
+    pub fn watch(&self) -> StatusWatch {
+        self.link.watch()
+    }
+
+    /// Waits until each message queued so far has its outcome, as [`Link::flush`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost if the future is dropped.
+    pub async fn flush(&self, timeout: Duration) -> usize {
+        self.link.flush(timeout).await
+    }
+
+    /// Closes the link for all its clones, as [`Link::close`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped the link closes all the same.
+    pub async fn close(&self, timeout: Duration) -> CloseReport {
+        self.link.close(timeout).await
+    }
+}
+
+impl<M: Message> Clone for Tx<M> {
+    fn clone(&self) -> Self {
+        Self {
+            link: self.link.clone(),
+        }
+    }
+}
+
+impl<M: Message> fmt::Debug for Tx<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tx").field(&self.link).finish()
+    }
+}
+
+/// An encoded message and, if somebody waits for the outcome, the message itself.
+pub(crate) struct TypedParcel<M> {
+    payload: Payload,
+    reply: Option<(oneshot::Sender<(Outcome, M)>, M)>,
+}
+
+impl<M: Message> Parcel for TypedParcel<M> {
+    fn payload(&self) -> &Payload {
+        &self.payload
+    }
+
+    fn complete(self, outcome: Outcome) {
+        if let Some((sender, message)) = self.reply {
+            // Whoever does not wait any more does not want to know.
+            let _ = sender.send((outcome, message));
+        }
+    }
+}
+
+/// Error returned by [`Tx::post`] and [`Tx::send`].
+#[derive(thiserror::Error)]
+#[error("the message was not sent, or its fate is not known")]
+pub struct SendError<M> {
+    /// The message.
+    pub message: M,
+    /// What happened to it.
+    #[source]
+    pub cause: SendCause,
+}
+
+impl<M> fmt::Debug for SendError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendError")
+            .field("cause", &self.cause)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a message was not acknowledged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendCause {
+    /// It cannot be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// It was not delivered and will not be.
+    #[error(transparent)]
+    Failed(#[from] FailReason),
+    /// It may or may not have been delivered.
+    #[error(transparent)]
+    Unknown(#[from] UnknownReason),
+}

@@ -1,0 +1,181 @@
+//! How links and endpoints end: close, drop, shutdown.
+
+use std::time::Duration;
+
+use hypermesh_channel::{
+    ChannelTransport, CloseReason, DialError, FailReason, LinkStatus, Outcome, ServeError,
+    UnknownReason,
+};
+use tokio::io::AsyncReadExt;
+
+use crate::rig::*;
+
+const SHORT: Duration = Duration::from_millis(50);
+
+#[tokio::test]
+async fn close_waits_until_all_is_acked_and_may_be_called_twice() {
+    for transport in TRANSPORTS {
+        let endpoint = endpoint();
+        let keeper = Keeper::new();
+        let server = endpoint.serve_sink(transport, keeper.clone()).unwrap();
+        let link = endpoint.dial_link(server.addr()).unwrap();
+        let mut clerk = Clerk::new();
+        (0..1000).for_each(|_| clerk.post(&link, payload("x")));
+        let report = soon(link.close(DEADLINE)).await;
+        assert_eq!((report.failed, report.unknown), (0, 0), "{transport}");
+        clerk.assert_acked(1000).await;
+        assert_eq!(keeper.len(), 1000);
+        assert_eq!(link.status(), LinkStatus::Closed(CloseReason::Closed));
+        soon(link.close(DEADLINE)).await;
+        clerk.post(&link, payload("late"));
+        assert_eq!(clerk.next().await.1, Outcome::Failed(FailReason::Closed));
+        keeper.until_lost(1).await;
+    }
+}
+
+#[tokio::test]
+async fn close_ends_at_its_deadline_and_counts_what_is_unknown() {
+    let peer = ByHand::new();
+    let endpoint = endpoint();
+    let link = endpoint.dial_link(&peer.addr()).unwrap();
+    let mut stream = peer.accept().await;
+    let mut clerk = Clerk::new();
+    (0..3).for_each(|_| clerk.post(&link, payload("x")));
+    soon(stream.read_exact(&mut [0; 27])).await.unwrap();
+    let report = soon(link.close(SHORT)).await;
+    assert_eq!((report.failed, report.unknown), (0, 3));
+    let unknown = Outcome::Unknown(UnknownReason::Closed);
+    assert_eq!(clerk.outcomes(3).await, vec![unknown; 3]);
+}
+
+#[tokio::test]
+async fn close_of_a_link_that_is_not_connected_ends_at_its_deadline() {
+    let dir = hypermesh_testkit::SocketDir::new();
+    let endpoint = endpoint();
+    let link = endpoint
+        .dial_link(&at_path(&dir.path().join("nobody")))
+        .unwrap();
+    let mut clerk = Clerk::new();
+    clerk.post(&link, payload("x"));
+    let report = soon(link.close(SHORT)).await;
+    assert_eq!((report.failed, report.unknown), (1, 0));
+    assert_eq!(clerk.next().await.1, Outcome::Failed(FailReason::Closed));
+    // With nothing to deliver there is nothing to wait for.
+    let link = endpoint
+        .dial_link::<Numbered>(&at_path(&dir.path().join("nobody")))
+        .unwrap();
+    soon(link.close(Duration::from_secs(3600))).await;
+}
+
+#[tokio::test]
+async fn a_dropped_link_still_delivers_what_was_posted() {
+    for transport in TRANSPORTS {
+        let endpoint = endpoint();
+        let keeper = Keeper::new();
+        let server = endpoint.serve_sink(transport, keeper.clone()).unwrap();
+        let link = endpoint.dial_link(server.addr()).unwrap();
+        let mut clerk = Clerk::new();
+        (0..1000).for_each(|_| clerk.post(&link, payload("x")));
+        drop(link);
+        clerk.assert_acked(1000).await;
+        keeper.until_lost(1).await;
+        assert_eq!(keeper.len(), 1000, "{transport}");
+    }
+}
+
+#[tokio::test]
+async fn shutdown_delivers_what_it_can_and_ends_everything() {
+    for transport in TRANSPORTS {
+        let (here, there) = (endpoint(), endpoint());
+        let keeper = Keeper::new();
+        let server_side = if transport == ChannelTransport::Local {
+            &here
+        } else {
+            &there
+        };
+        let server = server_side.serve_sink(transport, keeper.clone()).unwrap();
+        let link = here.dial_link(server.addr()).unwrap();
+        let mut clerk = Clerk::new();
+        (0..1000).for_each(|_| clerk.post(&link, payload("x")));
+        let report = soon(here.shutdown(DEADLINE)).await;
+        assert_eq!(
+            (report.failed, report.unknown, report.stuck_tasks),
+            (0, 0, 0),
+            "{transport}"
+        );
+        clerk.assert_acked(1000).await;
+        let error = here.dial_link::<Numbered>(server.addr()).unwrap_err();
+        assert!(
+            matches!(error, DialError::Closed | DialError::NotServed(_)),
+            "{error}"
+        );
+        let error = here.serve_sink(transport, Keeper::new()).unwrap_err();
+        assert!(matches!(error, ServeError::Closed), "{error}");
+        let report = soon(there.shutdown(DEADLINE)).await;
+        assert_eq!(report.stuck_tasks, 0);
+        soon(here.shutdown(DEADLINE)).await;
+    }
+}
+
+#[tokio::test]
+async fn shutdown_does_not_wait_longer_than_it_may() {
+    let peer = ByHand::new();
+    let endpoint = endpoint();
+    let mut clerk = Clerk::new();
+    let link = endpoint.dial_link(&peer.addr()).unwrap();
+    let _silent = peer.accept().await;
+    clerk.post(&link, payload("x"));
+    let paused = endpoint
+        .serve_sink(ChannelTransport::Unix, Keeper::with_allowance(0))
+        .unwrap();
+    let to_paused = endpoint.dial_link(paused.addr()).unwrap();
+    clerk.post(&to_paused, payload("x"));
+    soon(to_paused.watch().active()).await.unwrap();
+    let report = soon(endpoint.shutdown(SHORT)).await;
+    assert_eq!(report.failed + report.unknown, 2);
+    assert_eq!(report.stuck_tasks, 0);
+    clerk.next().await;
+    clerk.next().await;
+    clerk.assert_no_more();
+}
+
+#[tokio::test]
+async fn the_last_endpoint_that_goes_ends_its_links_at_once() {
+    for transport in TRANSPORTS {
+        let endpoint = endpoint();
+        let keeper = Keeper::with_allowance(1);
+        let server = endpoint.serve_sink(transport, keeper.clone()).unwrap();
+        let link = endpoint.dial_link(server.addr()).unwrap();
+        let mut clerk = Clerk::new();
+        (0..3).for_each(|_| clerk.post(&link, payload("x")));
+        clerk.assert_acked(1).await;
+        drop(endpoint.clone());
+        assert_eq!(link.status(), LinkStatus::Active);
+        drop(endpoint);
+        soon(link.watch().closed()).await;
+        let rest = clerk.outcomes(2).await;
+        assert!(
+            rest.iter().all(|outcome| *outcome != Outcome::Acked),
+            "{transport}: {rest:?}"
+        );
+        keeper.until_lost(1).await;
+    }
+}
+
+#[tokio::test]
+async fn flush_tells_how_many_have_no_outcome() {
+    let endpoint = endpoint();
+    let keeper = Keeper::with_allowance(2);
+    let server = endpoint
+        .serve_sink(ChannelTransport::Unix, keeper.clone())
+        .unwrap();
+    let link = endpoint.dial_link(server.addr()).unwrap();
+    assert_eq!(soon(link.flush(DEADLINE)).await, 0);
+    let mut clerk = Clerk::new();
+    (0..5).for_each(|_| clerk.post(&link, payload("x")));
+    clerk.assert_acked(2).await;
+    assert_eq!(link.flush(SHORT).await, 3);
+    keeper.allow(3);
+    assert_eq!(soon(link.flush(DEADLINE)).await, 0);
+    clerk.assert_acked(3).await;
+}

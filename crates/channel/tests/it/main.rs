@@ -1,0 +1,15 @@
+//! The crate through its public API: endpoints, links and servers over all transports, and peers
+//! that misbehave.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "also in the helpers of tests, a failure is a panic"
+)]
+
+mod bad_peers;
+mod ends;
+mod links;
+mod outcomes;
+mod rig;
+mod serving;
+mod typed;

@@ -1,0 +1,363 @@
+//! What the tests have in common: endpoints, parcels that report, sinks that record, and a peer
+//! that speaks the protocol by hand.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    path::Path,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hypermesh_channel::{
+    ChannelAddr, ChannelTransport, Endpoint, EndpointOptions, Flow, Limits, Link, Outcome, Parcel,
+    Payload, Peer, Sink, UnixName,
+};
+use hypermesh_testkit::SocketDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{UnixListener, UnixStream},
+    runtime::Handle,
+    sync::{Notify, mpsc},
+    time::timeout,
+};
+
+/// A test that waits longer than this has found a fault.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+pub(crate) const TRANSPORTS: [ChannelTransport; 3] = [
+    ChannelTransport::Local,
+    ChannelTransport::Unix,
+    ChannelTransport::Tcp,
+];
+
+/// Waits for `future`, but not for ever.
+#[track_caller]
+pub(crate) fn soon<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let at = std::panic::Location::caller();
+    async move {
+        timeout(DEADLINE, future)
+            .await
+            .unwrap_or_else(|_| panic!("still waiting at {at}"))
+    }
+}
+
+pub(crate) fn endpoint() -> Endpoint {
+    endpoint_with(|_| ())
+}
+
+pub(crate) fn endpoint_with(change: impl FnOnce(&mut Limits)) -> Endpoint {
+    let mut options = EndpointOptions::new(Handle::current());
+    change(&mut options.limits);
+    Endpoint::new(options)
+}
+
+pub(crate) fn payload(body: &str) -> Payload {
+    Payload {
+        body: Bytes::copy_from_slice(body.as_bytes()),
+        ..Payload::default()
+    }
+}
+
+pub(crate) fn sized(len: usize) -> Payload {
+    Payload {
+        body: Bytes::from(vec![b'x'; len]),
+        ..Payload::default()
+    }
+}
+
+/// A parcel that reports its outcome under its number.
+pub(crate) struct Numbered {
+    number: u64,
+    payload: Payload,
+    report: mpsc::UnboundedSender<(u64, Outcome)>,
+}
+
+impl Parcel for Numbered {
+    fn payload(&self) -> &Payload {
+        &self.payload
+    }
+
+    fn complete(self, outcome: Outcome) {
+        let _ = self.report.send((self.number, outcome));
+    }
+}
+
+/// Makes parcels and takes their outcomes.
+pub(crate) struct Clerk {
+    next: u64,
+    report: mpsc::UnboundedSender<(u64, Outcome)>,
+    reports: mpsc::UnboundedReceiver<(u64, Outcome)>,
+}
+
+impl Clerk {
+    pub(crate) fn new() -> Self {
+        let (report, reports) = mpsc::unbounded_channel();
+        Self {
+            next: 0,
+            report,
+            reports,
+        }
+    }
+
+    pub(crate) fn parcel(&mut self, payload: Payload) -> Numbered {
+        let number = self.next;
+        self.next += 1;
+        Numbered {
+            number,
+            payload,
+            report: self.report.clone(),
+        }
+    }
+
+    pub(crate) fn post(&mut self, link: &Link<Numbered>, payload: Payload) {
+        link.post(self.parcel(payload));
+    }
+
+    /// Waits for the next outcome.
+    pub(crate) async fn next(&mut self) -> (u64, Outcome) {
+        soon(self.reports.recv()).await.unwrap()
+    }
+
+    /// Waits for `count` outcomes, which have to be those of the parcels in their order.
+    pub(crate) async fn outcomes(&mut self, count: usize) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        let mut expected = None;
+        for _ in 0..count {
+            let (number, outcome) = self.next().await;
+            assert_eq!(
+                number,
+                *expected.get_or_insert(number),
+                "in the order of posting"
+            );
+            expected = Some(number + 1);
+            outcomes.push(outcome);
+        }
+        outcomes
+    }
+
+    pub(crate) async fn assert_acked(&mut self, count: usize) {
+        for (i, outcome) in self.outcomes(count).await.into_iter().enumerate() {
+            assert_eq!(outcome, Outcome::Acked, "parcel {i}");
+        }
+    }
+
+    pub(crate) fn assert_no_more(&mut self) {
+        assert!(
+            self.reports.try_recv().is_err(),
+            "one outcome for each parcel"
+        );
+    }
+}
+
+/// A sink that keeps what it gets, and takes no more than its allowance.
+pub(crate) struct Keeper {
+    kept: Mutex<VecDeque<Payload>>,
+    peers: Mutex<Vec<Peer>>,
+    lost: AtomicUsize,
+    allowance: AtomicUsize,
+    changed: Notify,
+}
+
+impl Keeper {
+    pub(crate) fn new() -> Arc<Self> {
+        Self::with_allowance(usize::MAX)
+    }
+
+    pub(crate) fn with_allowance(allowance: usize) -> Arc<Self> {
+        Arc::new(Self {
+            kept: Mutex::default(),
+            peers: Mutex::default(),
+            lost: AtomicUsize::new(0),
+            allowance: AtomicUsize::new(allowance),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Lets `count` more messages in.
+    pub(crate) fn allow(&self, count: usize) {
+        self.allowance.fetch_add(count, Ordering::SeqCst);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits for the next message.
+    pub(crate) async fn next(&self) -> Payload {
+        soon(self.when(|keeper| keeper.kept.lock().unwrap().pop_front())).await
+    }
+
+    pub(crate) async fn next_text(&self) -> String {
+        String::from_utf8(self.next().await.body.to_vec()).unwrap()
+    }
+
+    /// Waits until `count` connections have ended.
+    pub(crate) async fn until_lost(&self, count: usize) {
+        soon(self.when(|keeper| (keeper.lost.load(Ordering::SeqCst) >= count).then_some(()))).await;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.kept.lock().unwrap().len()
+    }
+
+    pub(crate) fn peers(&self) -> Vec<Peer> {
+        self.peers.lock().unwrap().clone()
+    }
+
+    async fn when<T>(&self, mut look: impl FnMut(&Self) -> Option<T>) -> T {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Some(value) = look(self) {
+                return value;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl Sink for Keeper {
+    fn deliver(&self, peer: &Peer, batch: &mut Vec<Payload>) -> Flow {
+        let allowance = self.allowance.load(Ordering::SeqCst);
+        let taken = batch.len().min(allowance);
+        if allowance != usize::MAX {
+            self.allowance.fetch_sub(taken, Ordering::SeqCst);
+        }
+        self.kept.lock().unwrap().extend(batch.drain(..taken));
+        let mut peers = self.peers.lock().unwrap();
+        if !peers.contains(peer) {
+            peers.push(peer.clone());
+        }
+        self.changed.notify_waiters();
+        if batch.is_empty() {
+            Flow::Continue
+        } else {
+            Flow::Pause
+        }
+    }
+
+    fn ready(&self, _: &Peer) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let open = |keeper: &Self| (keeper.allowance.load(Ordering::SeqCst) > 0).then_some(());
+        Box::pin(self.when(open))
+    }
+
+    fn lost(&self, _: &Peer) {
+        self.lost.fetch_add(1, Ordering::SeqCst);
+        self.changed.notify_waiters();
+    }
+}
+
+/// Returns the address of a socket file.
+pub(crate) fn at_path(path: &Path) -> ChannelAddr {
+    ChannelAddr::Unix(UnixName::path(path).unwrap())
+}
+
+/// A peer that speaks the protocol by hand, as the serving end.
+pub(crate) struct ByHand {
+    listener: UnixListener,
+    path: std::path::PathBuf,
+    dir: SocketDir,
+}
+
+impl ByHand {
+    pub(crate) fn new() -> Self {
+        let dir = SocketDir::new();
+        let path = dir.path().join("by-hand");
+        Self {
+            listener: UnixListener::bind(&path).unwrap(),
+            path,
+            dir,
+        }
+    }
+
+    pub(crate) fn addr(&self) -> ChannelAddr {
+        at_path(&self.path)
+    }
+
+    /// Accepts a connection and reads its hello.
+    pub(crate) async fn hello(&self) -> UnixStream {
+        let (mut stream, _) = soon(self.listener.accept()).await.unwrap();
+        let mut preamble = [0; 12];
+        soon(stream.read_exact(&mut preamble)).await.unwrap();
+        let rest = usize::from(u16::from_le_bytes([preamble[10], preamble[11]]));
+        soon(stream.read_exact(&mut vec![0; rest])).await.unwrap();
+        stream
+    }
+
+    /// Accepts a connection and a link, of messages up to 1 MiB.
+    pub(crate) async fn accept(&self) -> UnixStream {
+        let mut stream = self.hello().await;
+        stream.write_all(&answer(1, &accepted(7))).await.unwrap();
+        stream
+    }
+
+    /// Stops listening: the file stays, without anybody behind it.
+    pub(crate) fn stop(self) -> SocketDir {
+        self.dir
+    }
+}
+
+/// The bytes of a handshake in some version.
+pub(crate) fn answer(version: u16, rest: &[u8]) -> Vec<u8> {
+    let mut bytes = b"\x89hmesh\r\n".to_vec();
+    bytes.extend(version.to_le_bytes());
+    bytes.extend((rest.len() as u16).to_le_bytes());
+    bytes.extend(rest);
+    bytes
+}
+
+/// What follows the preamble of an answer that accepts.
+pub(crate) fn accepted(incarnation: u64) -> Vec<u8> {
+    let mut rest = vec![0];
+    rest.extend(incarnation.to_le_bytes());
+    rest.extend((1u64 << 20).to_le_bytes());
+    rest.extend([0, 0]);
+    rest
+}
+
+/// The bytes of a hello for parcels.
+pub(crate) fn hello(link: [u8; 16]) -> Vec<u8> {
+    let mut rest = 5u64.to_le_bytes().to_vec();
+    rest.extend(link);
+    rest.extend(0u64.to_le_bytes());
+    rest.extend([0, 0]);
+    answer(1, &rest)
+}
+
+/// The bytes of a control frame: kind 2 is an ack, 3 a close.
+pub(crate) fn control(kind: u8, count: u64) -> Vec<u8> {
+    let mut bytes = vec![kind, 0, 0, 0, 8, 0, 0, 0];
+    bytes.extend(count.to_le_bytes());
+    bytes
+}
+
+/// The bytes of a data frame without parts.
+pub(crate) fn data(body: &str) -> Vec<u8> {
+    let mut bytes = vec![1, 0, 0, 0];
+    bytes.extend((body.len() as u32).to_le_bytes());
+    bytes.extend(body.as_bytes());
+    bytes
+}
+
+/// Connects to a unix socket by hand.
+pub(crate) async fn connect(addr: &ChannelAddr) -> UnixStream {
+    let ChannelAddr::Unix(name) = addr else {
+        panic!("{addr} is no unix address")
+    };
+    let path = match name.as_path() {
+        Some(path) => path.to_owned(),
+        None => format!("\0{}", name.as_abstract().unwrap()).into(),
+    };
+    soon(UnixStream::connect(path)).await.unwrap()
+}
+
+/// Reads what the peer says until it ends the stream.
+pub(crate) async fn read_to_end(stream: &mut UnixStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // A reset ends a stream too.
+    let _ = soon(stream.read_to_end(&mut bytes)).await;
+    bytes
+}

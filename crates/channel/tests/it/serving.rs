@@ -1,0 +1,144 @@
+//! What can be served and dialled, and the files of sockets.
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, net::UnixListener},
+};
+
+use hypermesh_channel::{ChannelAddr, ChannelTransport, DialError, ServeAddr, ServeError};
+use hypermesh_testkit::SocketDir;
+
+use crate::rig::*;
+
+#[tokio::test]
+async fn any_address_of_a_transport_is_served_and_dialled() {
+    for transport in TRANSPORTS {
+        let endpoint = endpoint();
+        let one = endpoint.serve_sink(transport, Keeper::new()).unwrap();
+        let two = endpoint.serve_sink(transport, Keeper::new()).unwrap();
+        assert_ne!(one.addr(), two.addr());
+        assert!(one.addr().is_dialable());
+        assert_eq!(one.addr().transport(), transport);
+        let error = endpoint.serve_sink(one.addr(), Keeper::new()).unwrap_err();
+        assert!(
+            matches!(&error, ServeError::AddrInUse(addr) if addr == one.addr()),
+            "{error}"
+        );
+        // The address is free again when the server has stopped.
+        soon(one.stop()).await;
+        endpoint.serve_sink(one.addr(), Keeper::new()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_names_no_place_cannot_be_dialled() {
+    let endpoint = endpoint();
+    for text in ["unix:", "local:0", "tcp:127.0.0.1:0", "tcp:*:80"] {
+        let addr: ChannelAddr = text.parse().unwrap();
+        let error = endpoint.dial_link::<Numbered>(&addr).unwrap_err();
+        assert_eq!(error, DialError::InvalidAddress(addr));
+    }
+    let addr: ChannelAddr = "local:17".parse().unwrap();
+    let error = endpoint.dial_link::<Numbered>(&addr).unwrap_err();
+    assert_eq!(error, DialError::NotServed(addr.clone()));
+    // It can be served later.
+    let _server = endpoint.serve_sink(&addr, Keeper::new()).unwrap();
+    let link = endpoint.dial_link(&addr).unwrap();
+    let mut clerk = Clerk::new();
+    clerk.post(&link, payload("x"));
+    clerk.assert_acked(1).await;
+    // Another endpoint has other numbers.
+    assert!(crate::rig::endpoint().dial_link::<Numbered>(&addr).is_err());
+}
+
+#[tokio::test]
+async fn a_wildcard_needs_an_address_to_tell_others() {
+    let endpoint = endpoint();
+    let bind: ChannelAddr = "tcp:*:0".parse().unwrap();
+    let error = endpoint.serve_sink(&bind, Keeper::new()).unwrap_err();
+    assert!(matches!(error, ServeError::InvalidAddress(_)), "{error}");
+    let advertise = Some("tcp:localhost:0".parse().unwrap());
+    let server = endpoint
+        .serve_sink(ServeAddr { bind, advertise }, Keeper::new())
+        .unwrap();
+    let ChannelAddr::Tcp { host, port } = server.addr() else {
+        panic!("tcp")
+    };
+    assert_eq!(host.name(), Some("localhost"));
+    assert_ne!(*port, 0);
+    let link = endpoint.dial_link(server.addr()).unwrap();
+    let mut clerk = Clerk::new();
+    clerk.post(&link, payload("x"));
+    clerk.assert_acked(1).await;
+}
+
+#[tokio::test]
+async fn a_socket_file_lies_in_a_private_directory_and_goes_with_its_server() {
+    let dir = SocketDir::new();
+    let path = dir.path().join("deep/er/socket");
+    let endpoint = endpoint();
+    let server = endpoint.serve_sink(at_path(&path), Keeper::new()).unwrap();
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(path.parent().unwrap()), 0o700);
+    assert_eq!(mode(&path), 0o600);
+    soon(server.stop()).await;
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_stale_socket_file_is_replaced_and_a_live_one_is_not() {
+    let dir = SocketDir::new();
+    let path = dir.path().join("socket");
+    // A listener of the standard library leaves its file behind.
+    let live = UnixListener::bind(&path).unwrap();
+    let endpoint = endpoint();
+    let error = endpoint
+        .serve_sink(at_path(&path), Keeper::new())
+        .unwrap_err();
+    assert!(matches!(error, ServeError::AddrInUse(_)), "{error}");
+    drop(live);
+    assert!(path.exists());
+    let server = endpoint.serve_sink(at_path(&path), Keeper::new()).unwrap();
+    let link = endpoint.dial_link(server.addr()).unwrap();
+    let mut clerk = Clerk::new();
+    clerk.post(&link, payload("x"));
+    clerk.assert_acked(1).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_socket_is_left_alone() {
+    let dir = SocketDir::new();
+    let path = dir.path().join("file");
+    fs::write(&path, "precious").unwrap();
+    let error = endpoint()
+        .serve_sink(at_path(&path), Keeper::new())
+        .unwrap_err();
+    assert!(matches!(error, ServeError::AddrInUse(_)), "{error}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+}
+
+#[tokio::test]
+async fn an_address_that_the_system_refuses_is_named() {
+    let addr: ChannelAddr = "tcp:192.0.2.1:0".parse().unwrap();
+    let error = endpoint().serve_sink(&addr, Keeper::new()).unwrap_err();
+    assert!(error.to_string().contains("tcp:192.0.2.1:0"), "{error}");
+    assert!(matches!(error, ServeError::Io { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_dropped_server_ends_its_connections() {
+    for transport in [
+        ChannelTransport::Unix,
+        ChannelTransport::Tcp,
+        ChannelTransport::Local,
+    ] {
+        let endpoint = endpoint();
+        let keeper = Keeper::new();
+        let server = endpoint.serve_sink(transport, keeper.clone()).unwrap();
+        let link = endpoint.dial_link::<Numbered>(server.addr()).unwrap();
+        soon(link.watch().active()).await.unwrap();
+        drop(server);
+        soon(link.watch().closed()).await;
+        keeper.until_lost(1).await;
+    }
+}

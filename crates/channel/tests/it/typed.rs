@@ -1,0 +1,168 @@
+//! Links for messages of one type.
+
+use hypermesh_channel::{
+    ChannelTransport, FailReason, LinkStatus, Message, RecvError, SendCause, UnknownReason,
+};
+use tokio::{io::AsyncReadExt, task::yield_now};
+
+use crate::rig::*;
+
+#[tokio::test]
+async fn a_sent_message_is_in_the_queue_of_the_receiver() {
+    for transport in TRANSPORTS {
+        let endpoint = endpoint();
+        let (addr, mut rx) = endpoint.serve::<(u32, String)>(transport).unwrap();
+        let tx = endpoint.dial::<(u32, String)>(&addr).unwrap();
+        for i in 0..10 {
+            soon(tx.send((i, "a".repeat(i as usize * 1000))))
+                .await
+                .unwrap();
+        }
+        tx.post((10, String::new())).unwrap();
+        assert_eq!(soon(tx.flush(DEADLINE)).await, 0);
+        for i in 0..=10 {
+            assert_eq!(soon(rx.recv()).await.unwrap().0, i, "{transport}");
+        }
+        assert_eq!(tx.status(), LinkStatus::Active);
+        let report = soon(tx.close(DEADLINE)).await;
+        assert_eq!((report.failed, report.unknown), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_full_receiver_makes_the_sender_wait() {
+    for transport in TRANSPORTS {
+        let endpoint = endpoint_with(|limits| limits.receiver_queue_messages = 3);
+        let (addr, mut rx) = endpoint.serve::<u64>(transport).unwrap();
+        let tx = endpoint.dial::<u64>(&addr).unwrap();
+        for i in 0..3 {
+            soon(tx.send(i)).await.unwrap();
+        }
+        let mut fourth = Box::pin(tx.send(3));
+        for _ in 0..100 {
+            let waits = std::future::poll_fn(|cx| {
+                std::task::Poll::Ready(fourth.as_mut().poll(cx).is_pending())
+            });
+            assert!(waits.await, "{transport}");
+            yield_now().await;
+        }
+        assert_eq!(soon(rx.recv()).await.unwrap(), 0);
+        soon(fourth).await.unwrap();
+        for i in 1..=3 {
+            assert_eq!(soon(rx.recv()).await.unwrap(), i);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failed_message_comes_back() {
+    let endpoint = endpoint_with(|limits| limits.message = 1000);
+    let (addr, rx) = endpoint.serve::<String>(ChannelTransport::Unix).unwrap();
+    let tx = endpoint.dial::<String>(&addr).unwrap();
+    let long = "x".repeat(2000);
+    let error = soon(tx.send(long.clone())).await.unwrap_err();
+    assert_eq!(error.message, long);
+    let cause = &error.cause;
+    assert!(
+        matches!(cause, SendCause::Failed(FailReason::TooLarge { .. })),
+        "{cause:?}"
+    );
+    assert!(tx.post(long).is_err());
+    soon(tx.send("short".to_owned())).await.unwrap();
+    drop(rx);
+    soon(tx.watch().closed()).await;
+    let error = soon(tx.send("late".to_owned())).await.unwrap_err();
+    assert_eq!(error.message, "late");
+    assert!(
+        matches!(error.cause, SendCause::Failed(FailReason::PeerClosed)),
+        "{error:?}"
+    );
+    assert_eq!(tx.post("later".to_owned()).unwrap_err().message, "later");
+}
+
+#[tokio::test]
+async fn a_message_whose_fate_is_unknown_says_so() {
+    let peer = ByHand::new();
+    let endpoint = endpoint();
+    let tx = endpoint.dial::<u8>(&peer.addr()).unwrap();
+    let sent = async {
+        let error = soon(tx.send(7)).await.unwrap_err();
+        assert_eq!(error.message, 7);
+        let cause = error.cause;
+        assert!(
+            matches!(cause, SendCause::Unknown(UnknownReason::ConnectionLost)),
+            "{cause:?}"
+        );
+    };
+    let cut = async {
+        let mut stream = peer.accept().await;
+        soon(stream.read_exact(&mut [0; 9])).await.unwrap();
+    };
+    tokio::join!(sent, cut);
+}
+
+/// A message that encodes as something that does not decode.
+struct Lying;
+
+impl serde::Serialize for Lying {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(1)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Lying {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <(u64, u64)>::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+impl hypermesh_wire::Named for Lying {
+    const KEY: hypermesh_wire::TypeKey = hypermesh_wire::TypeKey::of("it::Lying");
+
+    fn name() -> std::borrow::Cow<'static, str> {
+        "it::Lying".into()
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_decode_is_skipped() {
+    fn is_message<M: Message>() {}
+    is_message::<Lying>();
+    let endpoint = endpoint();
+    let (addr, mut rx) = endpoint.serve::<Lying>(ChannelTransport::Local).unwrap();
+    let tx = endpoint.dial(&addr).unwrap();
+    soon(tx.send(Lying)).await.unwrap();
+    soon(tx.send(Lying)).await.unwrap();
+    for _ in 0..2 {
+        assert!(matches!(soon(rx.recv()).await, Err(RecvError::Decode(_))));
+    }
+}
+
+#[tokio::test]
+async fn a_closed_receiver_gives_out_what_it_accepted_and_then_says_so() {
+    for transport in TRANSPORTS {
+        let endpoint = endpoint();
+        let (addr, mut rx) = endpoint.serve::<u8>(transport).unwrap();
+        let tx = endpoint.dial::<u8>(&addr).unwrap();
+        soon(tx.send(1)).await.unwrap();
+        soon(tx.send(2)).await.unwrap();
+        soon(rx.close()).await;
+        soon(tx.watch().closed()).await;
+        assert_eq!(soon(rx.recv()).await.unwrap(), 1);
+        assert_eq!(soon(rx.recv()).await.unwrap(), 2);
+        for _ in 0..2 {
+            assert!(
+                matches!(soon(rx.recv()).await, Err(RecvError::Closed)),
+                "{transport}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_learns_that_its_endpoint_was_shut_down() {
+    let endpoint = endpoint();
+    let (_, mut rx) = endpoint.serve::<u8>(ChannelTransport::Unix).unwrap();
+    let (result, _) = tokio::join!(soon(rx.recv()), soon(endpoint.shutdown(DEADLINE)));
+    assert!(matches!(result, Err(RecvError::Closed)));
+}

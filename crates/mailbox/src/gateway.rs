@@ -1,0 +1,451 @@
+//! The router of one process: its procs, its routes and its links.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use hypermesh_channel::{
+    ChannelAddr, ChannelTransport, Endpoint, EndpointOptions, Limits, LocalHub, ServeAddr,
+    ServeError, Server, ShutdownReport,
+};
+use hypermesh_wire::{Any, Headers};
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use crate::counters::Counters;
+use crate::death::Deaths;
+use crate::fold::panic_text;
+use crate::inbound::Inbound;
+use crate::links::Links;
+use crate::outbound::Outbound;
+use crate::routes::{Hop, Origin, Routes};
+use crate::timer::Timers;
+use crate::{
+    CONTROL_UNDELIVERED, Cause, DeathObserver, DeathWatch, Envelope, FLAG_BOUNCE, GatewayStats,
+    Location, MailboxSender, Port, ProcId, Undelivered,
+};
+
+/// How a gateway is made.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct GatewayOptions {
+    /// The runtime that the tasks of the gateway run on.
+    pub runtime: Handle,
+    /// How the gateway is served if nobody says where.
+    pub transport: ChannelTransport,
+    /// Where `local:` addresses are looked up. Gateways that share one see each other.
+    pub hub: LocalHub,
+    /// What links allow.
+    pub limits: Limits,
+}
+
+impl GatewayOptions {
+    /// Returns options with a hub of their own and the limits of the settings.
+    pub fn new(runtime: Handle, transport: ChannelTransport) -> Self {
+        Self {
+            runtime,
+            transport,
+            hub: LocalHub::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// The router of one process. A clone is the same gateway; when the last one goes, all its links and
+/// servers end at once. [`shutdown`](Self::shutdown) is the way to end in order.
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    runtime: Handle,
+    transport: ChannelTransport,
+    endpoint: Endpoint,
+    routes: Routes,
+    links: Links,
+    home: Home,
+    timers: Timers,
+    deaths: Arc<Deaths>,
+    counters: Counters,
+}
+
+/// Where this gateway is.
+#[derive(Default)]
+struct Home {
+    /// The addresses that are served here.
+    served: ArcSwap<Vec<ChannelAddr>>,
+    /// What refs made here carry.
+    location: ArcSwapOption<ChannelAddr>,
+    /// Locked while an address is bound, so that the first of many users binds alone. Binding is one
+    /// system call; nothing is dialled or delivered meanwhile.
+    servers: Mutex<Vec<Server>>,
+}
+
+impl Gateway {
+    /// Returns a gateway without procs, routes and links.
+    pub fn new(options: GatewayOptions) -> Self {
+        let GatewayOptions {
+            runtime,
+            transport,
+            hub,
+            limits,
+        } = options;
+        let mut endpoint = EndpointOptions::new(runtime.clone());
+        endpoint.hub = hub;
+        endpoint.limits = limits;
+        let shared = Shared {
+            runtime,
+            transport,
+            endpoint: Endpoint::new(endpoint),
+            routes: Routes::new(),
+            links: Links::new(),
+            home: Home::default(),
+            timers: Timers::new(),
+            deaths: Arc::default(),
+            counters: Counters::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Returns the runtime that the tasks of the gateway run on.
+    pub fn runtime(&self) -> &Handle {
+        &self.shared.runtime
+    }
+
+    /// Returns the address that the gateway is reached at; serves one if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`] when the default transport cannot be served.
+    pub fn addr(&self) -> Result<ChannelAddr, ServeError> {
+        if let Some(addr) = self.shared.home.served.load().first() {
+            return Ok(addr.clone());
+        }
+        let mut servers = self.lock_servers();
+        // Another thread may have been first.
+        if let Some(addr) = self.shared.home.served.load().first() {
+            return Ok(addr.clone());
+        }
+        self.serve_under(&mut servers, ChannelAddr::any(self.shared.transport).into())
+    }
+
+    /// Serves `at` and returns the address to dial. The first address that is served becomes
+    /// [`addr`](Self::addr), and peers are told to answer there.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`] when the address cannot be served.
+    pub fn serve(&self, at: impl Into<ServeAddr>) -> Result<ChannelAddr, ServeError> {
+        self.serve_under(&mut self.lock_servers(), at.into())
+    }
+
+    /// Returns what refs made here carry: the address that was set by
+    /// [`set_location`](Self::set_location), or else [`addr`](Self::addr).
+    ///
+    /// If no address can be served, refs carry none, and work only where a route leads here.
+    pub fn location(&self) -> Location {
+        if let Some(addr) = &*self.shared.home.location.load() {
+            return Location::from(addr.clone());
+        }
+        match self.addr() {
+            // Serving has set it.
+            Ok(addr) => match self.shared.home.location.load_full() {
+                Some(location) => Location::from(location),
+                None => Location::at(addr),
+            },
+            Err(error) => {
+                tracing::warn!(%error, "this process cannot be reached by its refs");
+                Location::NONE
+            }
+        }
+    }
+
+    /// Sets what refs made from now on carry: the address that leads here from everywhere, such as the
+    /// front of this host.
+    pub fn set_location(&self, addr: ChannelAddr) {
+        self.shared.home.location.store(Some(addr.into()));
+    }
+
+    /// Delivers what is for `proc` to `to`, until the attachment is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`AttachError`] when a proc of this id is attached already; that one goes on.
+    pub fn attach(
+        &self,
+        proc: ProcId,
+        to: Arc<dyn MailboxSender>,
+    ) -> Result<Attachment, AttachError> {
+        match self.shared.routes.attach(proc, to) {
+            true => Ok(Attachment {
+                gateway: Arc::downgrade(&self.shared),
+                proc,
+            }),
+            false => Err(AttachError { proc }),
+        }
+    }
+
+    /// Returns whether `proc` is attached here, so that what is for it stays in this process.
+    pub fn is_attached(&self, proc: ProcId) -> bool {
+        self.shared.routes.is_attached(proc)
+    }
+
+    /// Sends what is for `proc` by the gateway at `via`.
+    pub fn route_proc(&self, proc: ProcId, via: ChannelAddr) {
+        self.shared.routes.route_proc(proc, via);
+    }
+
+    /// Forgets the route of `proc`.
+    pub fn unroute_proc(&self, proc: ProcId) {
+        self.shared.routes.unroute_proc(proc);
+    }
+
+    /// Sends what is for the procs of `world` by the gateway at `via`, unless one has its own route.
+    pub fn route_world(&self, world: u64, via: ChannelAddr) {
+        self.shared.routes.route_world(world, via);
+    }
+
+    /// Forgets the route of `world`.
+    pub fn unroute_world(&self, world: u64) {
+        self.shared.routes.unroute_world(world);
+    }
+
+    /// Sends `envelope` on its way. Never blocks.
+    ///
+    /// The next hop is: the proc if it is attached here, else by the route of the proc, the route of
+    /// its world, the way its own messages came, or the location in the envelope. What cannot be
+    /// delivered goes back to its sender.
+    pub fn post(&self, envelope: Envelope) {
+        self.pass(envelope, Origin::Here);
+    }
+
+    /// Sends `envelope` back to its sender as [`Undelivered`]. A bounce does not bounce: it is counted
+    /// and dropped.
+    pub fn bounce(&self, envelope: Envelope, cause: Cause) {
+        self.tell(Undelivered::new(envelope, cause));
+    }
+
+    /// Learns that `proc` has died: its routes are forgotten, what is sent to it comes back with
+    /// `why`, and the observers of deaths are told.
+    pub fn proc_died(&self, proc: ProcId, why: &str) {
+        self.shared.routes.bury(proc, why);
+        self.shared.deaths.tell(proc, why);
+    }
+
+    /// Calls `observer` for each proc that dies, until the watch is dropped. It must not block.
+    pub fn on_proc_death(&self, observer: DeathObserver) -> DeathWatch {
+        self.shared.deaths.watch(observer)
+    }
+
+    /// Returns what the gateway has counted.
+    pub fn stats(&self) -> GatewayStats {
+        self.shared.counters.stats()
+    }
+
+    /// Waits until all that was posted so far is delivered to its process or has come back, and
+    /// returns how much of it is open at the deadline.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost if the future is dropped.
+    pub async fn flush(&self, timeout: Duration) -> usize {
+        self.shared.links.flush(timeout).await
+    }
+
+    /// Ends all links and servers in order: what was posted has until `deadline` to be delivered, then
+    /// nothing is received any more. It may be called again.
+    pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let until = Instant::now() + deadline;
+        self.flush(deadline).await;
+        let servers = std::mem::take(&mut *self.lock_servers());
+        let report = self.shared.endpoint.shutdown(until - Instant::now()).await;
+        drop(servers);
+        self.shared.timers.stop().await;
+        report
+    }
+
+    /// Tells the sender of a message what became of it.
+    pub(crate) fn tell(&self, undelivered: Undelivered) {
+        let counters = &self.shared.counters;
+        let lost = undelivered.header;
+        if lost.is_silent() {
+            counters.dropped.add(1);
+            tracing::debug!(dst = %lost.dst, cause = %undelivered.cause, "message dropped");
+            return;
+        }
+        counters.bounced.add(1);
+        let dst = lost.src.port(Port::Control(CONTROL_UNDELIVERED));
+        let body = Any::local(undelivered);
+        let mut bounce = Envelope::of_any(dst, Location::NONE, lost.dst.actor, body);
+        bounce.header.flags = FLAG_BOUNCE;
+        self.post(bounce);
+    }
+
+    /// Passes on an envelope from here or from a link.
+    pub(crate) fn pass(&self, envelope: Envelope, origin: Origin) {
+        let hop = self
+            .shared
+            .routes
+            .resolve(envelope.header.dst.actor.proc, &envelope.to, origin);
+        match hop {
+            Hop::Here(proc) => self.deliver(&*proc, envelope),
+            Hop::Via(addr) => self.transmit(&addr, envelope),
+            Hop::Nowhere(cause) => self.bounce(envelope, cause),
+        }
+    }
+
+    pub(crate) fn routes(&self) -> &Routes {
+        &self.shared.routes
+    }
+
+    pub(crate) fn timers(&self) -> &Timers {
+        &self.shared.timers
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    pub(crate) fn upgrade(shared: &Weak<Shared>) -> Option<Self> {
+        shared.upgrade().map(|shared| Self { shared })
+    }
+
+    /// Hands `envelope` to a proc of this gateway. A panic of its code harms neither the sender nor the
+    /// link that the message came by.
+    fn deliver(&self, proc: &dyn MailboxSender, envelope: Envelope) {
+        let (header, key) = (envelope.header, envelope.key());
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| proc.post(envelope))) {
+            let text = panic_text(&*panic);
+            tracing::error!(dst = %header.dst, panic = %text, "a receiver panicked on delivery");
+            let cause = Cause::Unknown(format!("the receiver panicked: {text}").into());
+            let headers = Headers::new();
+            self.tell(Undelivered {
+                header,
+                key,
+                headers,
+                cause,
+                payload: None,
+                size: None,
+            });
+        }
+    }
+
+    fn transmit(&self, addr: &Arc<ChannelAddr>, envelope: Envelope) {
+        if envelope.header.ttl == 0 {
+            return self.bounce(envelope, Cause::TtlExpired);
+        }
+        let links = &self.shared.links;
+        let slot = match links.find(addr) {
+            Some(slot) => slot,
+            None => match self.prepare_dial(addr) {
+                Ok(()) => links.open(addr),
+                Err(cause) => return self.bounce(envelope, cause),
+            },
+        };
+        let parcel = match Outbound::new(&envelope, Arc::downgrade(&self.shared)) {
+            Ok(parcel) => parcel,
+            Err(error) => return self.bounce(envelope, Cause::Encode(error.to_string().into())),
+        };
+        if let Err((parcel, cause)) = links.post(&self.shared.endpoint, addr, &slot, parcel) {
+            self.bounce(parcel.into_envelope(), cause);
+        }
+    }
+
+    /// Before the first message to an address: it must not be our own, and peers must know where to
+    /// answer.
+    fn prepare_dial(&self, addr: &ChannelAddr) -> Result<(), Cause> {
+        if self.shared.home.served.load().contains(addr) {
+            return Err(Cause::ProcNotFound);
+        }
+        if let Err(error) = self.addr() {
+            tracing::warn!(%error, "peers will not be able to answer this process");
+        }
+        Ok(())
+    }
+
+    fn serve_under(
+        &self,
+        servers: &mut Vec<Server>,
+        at: ServeAddr,
+    ) -> Result<ChannelAddr, ServeError> {
+        let inbound = Arc::new(Inbound::new(Arc::downgrade(&self.shared)));
+        let server = self.shared.endpoint.serve_sink(at, inbound)?;
+        let addr = server.addr().clone();
+        let home = &self.shared.home;
+        let mut served = Vec::clone(&home.served.load());
+        if served.is_empty() {
+            self.shared.endpoint.advertise(addr.clone());
+            home.location
+                .rcu(|old| old.clone().or_else(|| Some(Arc::new(addr.clone()))));
+        }
+        served.push(addr.clone());
+        home.served.store(served.into());
+        servers.push(server);
+        Ok(addr)
+    }
+
+    fn lock_servers(&self) -> std::sync::MutexGuard<'_, Vec<Server>> {
+        self.shared
+            .home
+            .servers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl MailboxSender for Gateway {
+    fn post(&self, envelope: Envelope) {
+        Gateway::post(self, envelope);
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let served = self.shared.home.served.load_full();
+        f.debug_struct("Gateway")
+            .field("served", &served)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Error of [`Gateway::attach`]: the proc is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("proc {proc} is attached to this gateway already")]
+pub struct AttachError {
+    /// The proc.
+    pub proc: ProcId,
+}
+
+/// Keeps a proc attached to its gateway; dropping it detaches the proc.
+#[derive(Debug)]
+#[must_use = "dropping the attachment detaches the proc"]
+pub struct Attachment {
+    gateway: Weak<Shared>,
+    proc: ProcId,
+}
+
+impl Attachment {
+    /// Returns the proc that is attached.
+    pub fn proc(&self) -> ProcId {
+        self.proc
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        if let Some(shared) = self.gateway.upgrade() {
+            drop(shared.routes.detach(self.proc));
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shared")
+    }
+}

@@ -1,0 +1,160 @@
+//! What every kind of port has in common: how messages come in, and when it ends.
+
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use hypermesh_wire::{Any, Message, TakeError, TypeKey};
+
+use crate::{Cause, Envelope, Mailbox, PortSendError, PortSendReason, RecvError};
+
+/// An envelope that was not taken, and why.
+#[derive(Debug)]
+pub struct Rejected {
+    /// The envelope.
+    pub envelope: Envelope,
+    /// Why it was not taken.
+    pub cause: Cause,
+}
+
+impl Rejected {
+    pub(crate) fn new(envelope: Envelope, cause: Cause) -> Box<Self> {
+        Box::new(Self { envelope, cause })
+    }
+}
+
+/// A port as its mailbox sees it.
+pub(crate) trait AnyPort: Send + Sync {
+    /// Takes `envelope`. No lock is held while it is called.
+    fn deliver(&self, envelope: Envelope, mailbox: &Mailbox) -> Result<(), Box<Rejected>>;
+
+    /// Learns that the owner has ended.
+    fn close(&self, why: &Arc<str>, mailbox: &Mailbox);
+}
+
+/// A port as its handles see it.
+pub(crate) trait PortSink<M>: AnyPort {
+    fn send(&self, message: M, mailbox: &Mailbox) -> Result<(), PortSendError<M>>;
+
+    /// One more handle is there.
+    fn add_sender(&self);
+
+    /// A handle is gone.
+    fn remove_sender(&self);
+
+    /// From now on, refs to the port may be anywhere.
+    fn bind(&self, take: Take<M>);
+}
+
+/// How a message of type `M` is taken out of an envelope.
+pub(crate) struct Take<M> {
+    pub(crate) key: TypeKey,
+    pub(crate) take: fn(Any) -> Result<M, TakeError>,
+}
+
+impl<M: Message> Take<M> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            key: M::KEY,
+            take: Any::take::<M>,
+        }
+    }
+}
+
+/// Who is left at either end of a port.
+pub(crate) struct PortEnd {
+    /// Handles, and one more if refs may be anywhere.
+    senders: usize,
+    bound: bool,
+    receiver_gone: bool,
+    owner_exited: Option<Arc<str>>,
+    waker: Option<Waker>,
+}
+
+impl PortEnd {
+    /// A port with one handle and a receiver.
+    pub(crate) const fn new() -> Self {
+        Self {
+            senders: 1,
+            bound: false,
+            receiver_gone: false,
+            owner_exited: None,
+            waker: None,
+        }
+    }
+
+    pub(crate) fn is_bound(&self) -> bool {
+        self.bound
+    }
+
+    pub(crate) fn bind(&mut self) {
+        self.senders += usize::from(!self.bound);
+        self.bound = true;
+    }
+
+    pub(crate) fn add_sender(&mut self) {
+        self.senders += 1;
+    }
+
+    /// Returns whom to wake.
+    pub(crate) fn remove_sender(&mut self) -> Option<Waker> {
+        self.senders -= 1;
+        match self.senders {
+            0 => self.waker.take(),
+            _ => None,
+        }
+    }
+
+    /// Returns whom to wake.
+    pub(crate) fn exit_owner(&mut self, why: &Arc<str>) -> Option<Waker> {
+        self.owner_exited.get_or_insert_with(|| why.clone());
+        self.waker.take()
+    }
+
+    pub(crate) fn drop_receiver(&mut self) {
+        self.receiver_gone = true;
+        self.waker = None;
+    }
+
+    /// Returns why nothing can be sent any more, if so.
+    pub(crate) fn send_refusal(&self) -> Option<PortSendReason> {
+        match &self.owner_exited {
+            Some(why) => Some(PortSendReason::OwnerExited(why.clone())),
+            None => self.receiver_gone.then_some(PortSendReason::Closed),
+        }
+    }
+
+    /// Returns why an envelope is not taken any more, if so.
+    pub(crate) fn rejection(&self) -> Option<Cause> {
+        match &self.owner_exited {
+            Some(why) => Some(Cause::OwnerExited(why.clone())),
+            None => self.receiver_gone.then_some(Cause::PortGone),
+        }
+    }
+
+    /// Returns why nothing comes any more, if so.
+    pub(crate) fn recv_end(&self) -> Option<RecvError> {
+        match &self.owner_exited {
+            Some(why) => Some(RecvError::OwnerExited(why.clone())),
+            None => (self.senders == 0).then_some(RecvError::Closed),
+        }
+    }
+
+    /// Remembers whom to wake by the next message or the end.
+    pub(crate) fn register(&mut self, cx: &Context<'_>) {
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+    }
+
+    pub(crate) fn take_waker(&mut self) -> Option<Waker> {
+        self.waker.take()
+    }
+}
+
+/// Wakes whoever is to be woken; called where no lock is held.
+pub(crate) fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}

@@ -1,0 +1,31 @@
+//! The settings of this layer.
+
+use std::time::Duration;
+
+use hypermesh_config::{ByteSize, config};
+
+config! {
+    /// How many network hops a message may take before it is returned.
+    pub static MESSAGE_TTL: u64 = 64,
+        env = "HYPERMESH_MESSAGE_TTL",
+        check = |hops| (1..=255).contains(hops),
+        expected = "from 1 to 255";
+
+    /// The largest encoded message that is returned to its sender across a link.
+    pub static RETURNED_PAYLOAD_LIMIT: ByteSize = ByteSize::kib(64),
+        env = "HYPERMESH_RETURNED_PAYLOAD_LIMIT";
+
+    /// How many messages a port holds that nobody receives.
+    pub static PORT_QUEUE_LIMIT: usize = 1 << 20,
+        env = "HYPERMESH_PORT_QUEUE_LIMIT",
+        check = |messages| 0 < *messages,
+        expected = "at least 1";
+
+    /// How long the end of a process waits for its messages to be acknowledged.
+    pub static FLUSH_TIMEOUT: Duration = Duration::from_secs(5),
+        env = "HYPERMESH_FLUSH_TIMEOUT";
+
+    /// How long a link that failed is left alone before its address is dialled again.
+    pub static REDIAL_PAUSE: Duration = Duration::from_millis(50),
+        env = "HYPERMESH_REDIAL_PAUSE";
+}

@@ -1,0 +1,13 @@
+//! The API of the mailbox layer: ports, routing and bounces over real gateways.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test, with its fixture, fails by panicking"
+)]
+
+mod bounces;
+mod fixture;
+mod folding;
+mod gateways;
+mod ports;
+mod splits;

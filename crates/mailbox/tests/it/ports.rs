@@ -1,0 +1,287 @@
+//! Ports inside one process.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use futures_util::StreamExt;
+use hypermesh_mailbox::{Cause, Envelope, Location, Mailbox, Port, PortSendReason, RecvError};
+
+use crate::fixture::{Node, Sender, soon, spawn};
+
+/// Not serializable, not cloneable.
+#[derive(Debug, PartialEq)]
+struct Local(u32);
+
+#[tokio::test]
+async fn a_port_receives_in_the_order_of_sending_and_then_closes() {
+    let node = Node::alone();
+    let (handle, mut receiver) = node.mailbox("a").open_port();
+    assert_eq!(receiver.try_recv(), Ok(None));
+    let second = handle.clone();
+    for n in 0..3 {
+        handle.send(Local(n)).unwrap();
+    }
+    assert_eq!(soon(receiver.recv()).await, Ok(Local(0)));
+    assert_eq!(receiver.drain(), [Local(1), Local(2)]);
+    drop(handle);
+    assert_eq!(receiver.try_recv(), Ok(None), "a clone is left");
+    second.send(Local(9)).unwrap();
+    drop(second);
+    assert_eq!(soon(receiver.recv()).await, Ok(Local(9)));
+    assert_eq!(soon(receiver.recv()).await, Err(RecvError::Closed));
+    assert_eq!(soon(receiver.recv()).await, Err(RecvError::Closed));
+    assert!(soon(receiver.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn a_waiting_receiver_wakes_by_a_message_and_by_the_last_handle() {
+    let node = Node::alone();
+    let (handle, mut receiver) = node.mailbox("a").open_port::<u32>();
+    let waiting = spawn(async move { (receiver.recv().await, receiver.recv().await) });
+    handle.send(1).unwrap();
+    drop(handle);
+    assert_eq!(
+        soon(waiting).await.unwrap(),
+        (Ok(1), Err(RecvError::Closed))
+    );
+}
+
+#[tokio::test]
+async fn a_waiting_receiver_still_wakes_after_one_of_the_handles_is_dropped() {
+    let node = Node::alone();
+    let (handle, mut receiver) = node.mailbox("a").open_port::<u32>();
+    let second = handle.clone();
+    let waiting = spawn(async move { receiver.recv().await });
+    tokio::task::yield_now().await;
+    drop(second);
+    handle.send(7).unwrap();
+    assert_eq!(soon(waiting).await.unwrap(), Ok(7));
+}
+
+#[tokio::test]
+async fn cancelled_receives_lose_nothing() {
+    let node = Node::alone();
+    let (handle, mut receiver) = node.mailbox("a").open_port::<u32>();
+    for n in 0..10_000 {
+        let early = {
+            let mut cancelled = pin!(receiver.recv());
+            poll_fn(|cx| Poll::Ready(cancelled.as_mut().poll(cx))).await
+        };
+        assert_eq!(early, Poll::Pending);
+        handle.send(n).unwrap();
+        assert_eq!(receiver.recv().await, Ok(n));
+    }
+}
+
+#[tokio::test]
+async fn binding_is_idempotent_and_keeps_the_order_of_handle_and_ref() {
+    let node = Node::alone();
+    let mailbox = node.mailbox("a");
+    let cx = Sender::of(&mailbox);
+    let (handle, mut receiver) = mailbox.open_port::<u32>();
+    handle.send(1).unwrap();
+    let port = handle.bind();
+    assert_eq!(
+        (port.clone(), handle.clone().bind()),
+        (handle.bind(), port.clone())
+    );
+    port.send(&cx, 2);
+    handle.send(3).unwrap();
+    drop(handle);
+    port.send(&cx, 4);
+    for n in 1..=4 {
+        assert_eq!(receiver.try_recv(), Ok(Some(n)));
+    }
+    assert_eq!(receiver.try_recv(), Ok(None), "refs may be anywhere");
+}
+
+#[tokio::test]
+async fn a_port_that_was_never_bound_takes_no_envelope() {
+    let mut node = Node::alone();
+    let mailbox = node.mailbox("a");
+    let (handle, _receiver) = mailbox.open_port::<u32>();
+    let guess = Envelope::new(handle.id(), Location::NONE, mailbox.id(), 7_u32);
+    node.gateway.post(guess);
+    assert_eq!(node.bounced().await.cause, Cause::PortNeverExisted);
+}
+
+#[tokio::test]
+async fn never_existed_gone_and_owner_exited_are_three_causes() {
+    let mut node = Node::alone();
+    let mailbox = node.mailbox("a");
+    let cx = Sender::of(&mailbox);
+    let (handle, receiver) = mailbox.open_port::<u32>();
+    let gone = handle.bind();
+    drop(receiver);
+    gone.send(&cx, 1);
+    assert_eq!(node.bounced().await.cause, Cause::PortGone);
+    assert_eq!(handle.send(5).unwrap_err().reason, PortSendReason::Closed);
+
+    let (handle, mut receiver) = mailbox.open_port::<u32>();
+    let open = handle.bind();
+    assert_ne!(open.id(), gone.id());
+    gone.send(&cx, 2);
+    assert_eq!(
+        node.bounced().await.cause,
+        Cause::PortGone,
+        "a reused slot is another port"
+    );
+    assert_eq!(receiver.try_recv(), Ok(None));
+
+    let mut never = open.id();
+    never.port = Port::Ephemeral {
+        slot: 77,
+        generation: 0,
+    };
+    node.gateway
+        .post(Envelope::new(never, Location::NONE, mailbox.id(), 3_u32));
+    assert_eq!(node.bounced().await.cause, Cause::PortNeverExisted);
+
+    handle.send(4).unwrap();
+    mailbox.close("failed: no disk");
+    mailbox.close("stopped");
+    open.send(&cx, 5);
+    let why = "failed: no disk";
+    assert_eq!(node.bounced().await.cause, Cause::OwnerExited(why.into()));
+    assert_eq!(
+        handle.send(6).unwrap_err().reason,
+        PortSendReason::OwnerExited(why.into())
+    );
+    assert_eq!(
+        receiver.try_recv(),
+        Ok(Some(4)),
+        "what was queued still comes"
+    );
+    assert_eq!(receiver.try_recv(), Err(RecvError::OwnerExited(why.into())));
+    let (late, _receiver) = mailbox.open_port::<u32>();
+    assert_eq!(
+        late.send(1).unwrap_err().reason,
+        PortSendReason::OwnerExited(why.into())
+    );
+}
+
+#[tokio::test]
+async fn closing_a_mailbox_wakes_every_receiver() {
+    let node = Node::alone();
+    let mailbox = node.mailbox("a");
+    let (handle, mut receiver) = mailbox.open_port::<u32>();
+    let (once_handle, once) = mailbox.open_once_port::<u32>();
+    let waiting = spawn(async move { (receiver.recv().await, once.await) });
+    let exited = Err(RecvError::OwnerExited("stopped".into()));
+    tokio::task::yield_now().await;
+    mailbox.close("stopped");
+    assert_eq!(soon(waiting).await.unwrap(), (exited.clone(), exited));
+    drop((handle, once_handle));
+}
+
+#[tokio::test]
+async fn dropping_receivers_frees_ports() {
+    let node = Node::alone();
+    let mailbox = node.mailbox("a");
+    for _ in 0..10_000 {
+        let (handle, receiver) = mailbox.open_port::<u32>();
+        _ = handle.bind();
+        let (once, once_receiver) = mailbox.open_once_port::<u32>();
+        drop((receiver, once_receiver, handle, once));
+    }
+    assert_eq!(mailbox.n_ports(), 0);
+}
+
+#[tokio::test]
+async fn a_wrong_type_bounces_naming_what_is_expected_and_the_port_goes_on() {
+    let mut node = Node::alone();
+    let mailbox = node.mailbox("a");
+    let cx = Sender::of(&mailbox);
+    let (handle, mut receiver) = mailbox.open_port::<u32>();
+    let (once, mut once_receiver) = mailbox.open_once_port::<u32>();
+    let (port, once) = (handle.bind(), once.bind());
+    for id in [port.id(), once.id()] {
+        node.gateway.post(Envelope::new(
+            id,
+            Location::NONE,
+            mailbox.id(),
+            "text".to_owned(),
+        ));
+        let bounce = node.bounced().await;
+        assert_eq!(bounce.cause.to_string(), "the port takes u32");
+        assert_eq!(bounce.payload.unwrap().take::<String>().unwrap(), "text");
+    }
+    port.send(&cx, 1);
+    once.send(&cx, 2);
+    assert_eq!(receiver.try_recv(), Ok(Some(1)));
+    assert_eq!(once_receiver.try_recv(), Ok(Some(2)));
+}
+
+#[tokio::test]
+async fn a_once_port_takes_one_message() {
+    let mut node = Node::alone();
+    let mailbox = node.mailbox("a");
+    let (handle, receiver) = mailbox.open_once_port::<u32>();
+    let id = handle.bind().id();
+    for n in [1_u32, 2] {
+        node.gateway
+            .post(Envelope::new(id, Location::NONE, mailbox.id(), n));
+    }
+    assert_eq!(soon(receiver).await, Ok(1));
+    let bounce = node.bounced().await;
+    assert_eq!(bounce.cause, Cause::PortGone);
+    assert_eq!(bounce.payload.unwrap().take::<u32>().unwrap(), 2);
+    assert_eq!(mailbox.n_ports(), 0);
+}
+
+#[tokio::test]
+async fn a_once_port_without_sender_closes_and_without_receiver_gives_back() {
+    let node = Node::alone();
+    let mailbox = node.mailbox("a");
+    let (handle, receiver) = mailbox.open_once_port::<u32>();
+    drop(handle);
+    assert_eq!(soon(receiver).await, Err(RecvError::Closed));
+    let (handle, receiver) = mailbox.open_once_port::<u32>();
+    drop(receiver);
+    assert_eq!(handle.send(7).unwrap_err().message, 7);
+    let (handle, mut receiver) = mailbox.open_once_port::<u32>();
+    handle.send(8).unwrap();
+    assert_eq!(receiver.try_recv(), Ok(Some(8)));
+    assert_eq!(receiver.try_recv(), Err(RecvError::Closed));
+}
+
+#[tokio::test]
+async fn a_full_port_refuses_handles_and_bounces_refs() {
+    let mut node = Node::alone();
+    let mailbox = node.mailbox("a");
+    let (handle, mut receiver) = mailbox.open_bounded_port::<u32>(2);
+    let port = handle.bind();
+    handle.send(1).unwrap();
+    port.send(&Sender::of(&mailbox), 2);
+    let refused = handle.send(3).unwrap_err();
+    assert_eq!(
+        (refused.message, refused.reason),
+        (3, PortSendReason::Full { limit: 2 })
+    );
+    port.send(&Sender::of(&mailbox), 4);
+    assert_eq!(node.bounced().await.cause, Cause::QueueFull);
+    assert_eq!(receiver.drain(), [1, 2]);
+    handle.send(5).unwrap();
+}
+
+#[tokio::test]
+async fn a_mailbox_refuses_what_is_not_for_its_ports() {
+    let node = Node::alone();
+    let (a, b) = (node.mailbox("a"), node.mailbox("b"));
+    let check = |mailbox: &Mailbox, port: Port, cause: Cause| {
+        let envelope = Envelope::new(a.id().port(port), Location::NONE, a.id(), 1_u32);
+        assert_eq!(mailbox.deliver(envelope).unwrap_err().cause, cause);
+    };
+    let port = Port::Ephemeral {
+        slot: 0,
+        generation: 0,
+    };
+    check(&b, port, Cause::ActorNotFound);
+    check(&a, port, Cause::PortNeverExisted);
+    check(
+        &a,
+        Port::Handler(hypermesh_wire::TypeKey::of("x")),
+        Cause::NoHandler,
+    );
+}

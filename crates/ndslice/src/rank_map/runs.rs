@@ -1,0 +1,83 @@
+//! The runs of a map: as they are stored, and maximal ones.
+
+use std::iter::{FusedIterator, Peekable};
+use std::ops::Range;
+
+use super::Form;
+
+/// An iterator over the stored runs of a map.
+#[derive(Debug)]
+pub(super) struct Chunks<'a, T> {
+    form: &'a Form<T>,
+    next: usize,
+    start: usize,
+}
+
+impl<'a, T> Chunks<'a, T> {
+    pub(super) fn new(form: &'a Form<T>) -> Self {
+        Self {
+            form,
+            next: 0,
+            start: 0,
+        }
+    }
+}
+
+impl<T> Clone for Chunks<'_, T> {
+    fn clone(&self) -> Self {
+        Self { ..*self }
+    }
+}
+
+impl<'a, T> Iterator for Chunks<'a, T> {
+    type Item = (Range<usize>, &'a T);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (end, value) = match self.form {
+            Form::Runs(runs) => runs
+                .get(self.next)
+                .map(|(end, value)| (*end as usize, value))?,
+            Form::Dense(values) => (self.next + 1, values.get(self.next)?),
+        };
+        let range = self.start..end;
+        self.next += 1;
+        self.start = end;
+        Some((range, value))
+    }
+}
+
+/// An iterator over the maximal runs of a map with their values, made by [`RankMap::runs`](crate::RankMap::runs).
+#[derive(Debug)]
+pub struct Runs<'a, T> {
+    chunks: Peekable<Chunks<'a, T>>,
+}
+
+impl<'a, T> Runs<'a, T> {
+    pub(super) fn new(chunks: Chunks<'a, T>) -> Self {
+        Self {
+            chunks: chunks.peekable(),
+        }
+    }
+}
+
+impl<T> Clone for Runs<'_, T> {
+    fn clone(&self) -> Self {
+        Self {
+            chunks: self.chunks.clone(),
+        }
+    }
+}
+
+impl<'a, T: PartialEq> Iterator for Runs<'a, T> {
+    type Item = (Range<usize>, &'a T);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (mut range, value) = self.chunks.next()?;
+        while let Some((more, _)) = self.chunks.next_if(|(_, next)| *next == value) {
+            range.end = more.end;
+        }
+        Some((range, value))
+    }
+}
+
+impl<T: PartialEq> FusedIterator for Runs<'_, T> {}

@@ -1,0 +1,159 @@
+//! The algebra of regions of one base, dim by dim: nothing is enumerated.
+
+use super::Region;
+use crate::rank::Rank;
+use crate::shape_error::ShapeError;
+
+impl Region {
+    /// Returns the ranks that are in both regions, with the dims and the order of this one; `None`
+    /// if there are none.
+    ///
+    /// Bases are compared by their sizes; labels do not matter.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hypermesh_ndslice::{Range, shape};
+    ///
+    /// let fours = shape!(x = 24).range("x", Range::from(..).step_by(4))?;
+    /// let sixes = shape!(x = 24).range("x", Range::from(2..).step_by(6))?;
+    /// let both = fours.intersection(&sixes)?.ok_or("no common rank")?;
+    /// assert_eq!(both.ranks().map(usize::from).collect::<Vec<_>>(), [8, 20]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ShapeError::BaseMismatch`].
+    pub fn intersection(&self, other: &Self) -> Result<Option<Self>, ShapeError> {
+        self.check_base(other)?;
+        let mut region = self.clone();
+        for dim in 0..self.base.ndim() {
+            match self.axes[dim].intersection(other.axes[dim]) {
+                Some(axis) => region.axes[dim] = axis,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(region))
+    }
+
+    /// Returns the ranks of this region that are not in `other`, as disjoint regions.
+    ///
+    /// For each dim there is at most one region more than the ratio of the steps.
+    ///
+    /// # Errors
+    ///
+    /// [`ShapeError::BaseMismatch`].
+    pub fn difference(&self, other: &Self) -> Result<Vec<Self>, ShapeError> {
+        let Some(common) = self.intersection(other)? else {
+            return Ok(vec![self.clone()]);
+        };
+        let mut rest = Vec::new();
+        // What is cut off in one dim is whole in the inner ones and common in the outer ones.
+        let mut slab = self.clone();
+        for dim in 0..self.base.ndim() {
+            for axis in self.axes[dim].without(common.axes[dim]) {
+                let mut region = slab.clone();
+                region.axes[dim] = axis;
+                rest.push(region);
+            }
+            slab.axes[dim] = common.axes[dim];
+        }
+        Ok(rest)
+    }
+
+    /// Returns whether every rank of this region is in `other`, in whatever order.
+    ///
+    /// # Errors
+    ///
+    /// [`ShapeError::BaseMismatch`].
+    pub fn is_subset(&self, other: &Self) -> Result<bool, ShapeError> {
+        self.check_base(other)?;
+        Ok((0..self.base.ndim()).all(|dim| other.axes[dim].positions_of(self.axes[dim]).is_some()))
+    }
+
+    /// Returns whether the regions have a rank in common.
+    ///
+    /// # Errors
+    ///
+    /// [`ShapeError::BaseMismatch`].
+    pub fn overlaps(&self, other: &Self) -> Result<bool, ShapeError> {
+        Ok(self.intersection(other)?.is_some())
+    }
+
+    /// Returns whether the regions have the same ranks, in whatever order.
+    ///
+    /// # Errors
+    ///
+    /// [`ShapeError::BaseMismatch`].
+    pub fn same_ranks(&self, other: &Self) -> Result<bool, ShapeError> {
+        self.check_base(other)?;
+        Ok(self.axes == other.axes)
+    }
+
+    /// Returns how many ranks of the region are below `rank`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hypermesh_ndslice::{Rank, shape};
+    ///
+    /// let region = shape!(host = 2, gpu = 8).range("gpu", 2..4)?;
+    /// assert_eq!(region.count_below(Rank(3)), 1);
+    /// assert_eq!(region.next_at_or_after(Rank(4)), Some(Rank(10)));
+    /// # Ok::<(), hypermesh_ndslice::ShapeError>(())
+    /// ```
+    pub fn count_below(&self, rank: Rank) -> usize {
+        if self.base.count() <= rank.0 {
+            return self.count();
+        }
+        let coords = self.base.coords_of(rank.0 as u32);
+        let mut below = 0;
+        let mut inner = self.count();
+        for (axis, coord) in self.axes.iter().zip(coords).take(self.base.ndim()) {
+            inner /= axis.len as usize;
+            below += axis.count_below(coord) as usize * inner;
+            if axis.position(coord).is_none() {
+                break;
+            }
+        }
+        below
+    }
+
+    /// Returns the smallest rank of the region that is `rank` or above, if there is one.
+    pub fn next_at_or_after(&self, rank: Rank) -> Option<Rank> {
+        self.ascending(self.count_below(rank))
+    }
+
+    /// The rank that has `n_below` ranks of the region below it.
+    fn ascending(&self, n_below: usize) -> Option<Rank> {
+        if self.count() <= n_below {
+            return None;
+        }
+        let mut positions = [0; crate::extent::MAX_DIMS];
+        let mut rest = n_below as u32;
+        for dim in (0..self.base.ndim()).rev() {
+            positions[dim] = rest % self.axes[dim].len;
+            rest /= self.axes[dim].len;
+        }
+        Some(self.rank_of_positions(&positions))
+    }
+
+    /// Whether the region visits its ranks in ascending order.
+    pub(crate) fn is_ascending(&self) -> bool {
+        let dims = || self.dims().filter(|dim| 1 < self.axes[*dim].len);
+        dims()
+            .zip(dims().skip(1))
+            .all(|(outer, inner)| outer < inner)
+    }
+
+    pub(super) fn check_base(&self, other: &Self) -> Result<(), ShapeError> {
+        if self.base.sizes() == other.base.sizes() {
+            return Ok(());
+        }
+        Err(ShapeError::BaseMismatch {
+            left: self.base.clone(),
+            right: other.base.clone(),
+        })
+    }
+}
