@@ -120,7 +120,17 @@ impl Endpoint {
     /// [`DialError`] if the address cannot be dialled, if it is a `local:` one that nobody serves, or
     /// if the endpoint was shut down.
     pub fn dial_link<P: Parcel>(&self, addr: &ChannelAddr) -> Result<Link<P>, DialError> {
-        self.dial_kind(addr, LinkKind::PARCELS)
+        self.dial_kind(addr, LinkKind::PARCELS, false)
+    }
+
+    /// Like [`dial_link`](Self::dial_link), for an address at which a peer was reached before: if nobody
+    /// listens there any more, the link ends after the setting `GONE_TIMEOUT`.
+    ///
+    /// # Errors
+    ///
+    /// As [`dial_link`](Self::dial_link).
+    pub fn redial_link<P: Parcel>(&self, addr: &ChannelAddr) -> Result<Link<P>, DialError> {
+        self.dial_kind(addr, LinkKind::PARCELS, true)
     }
 
     /// Returns a link for messages of type `M` to `addr`, as [`dial_link`](Self::dial_link) does.
@@ -129,7 +139,8 @@ impl Endpoint {
     ///
     /// As [`dial_link`](Self::dial_link).
     pub fn dial<M: Message>(&self, addr: &ChannelAddr) -> Result<Tx<M>, DialError> {
-        self.dial_kind(addr, LinkKind(M::KEY.value())).map(Tx::new)
+        self.dial_kind(addr, LinkKind(M::KEY.value()), false)
+            .map(Tx::new)
     }
 
     /// Serves parcels at an address: what arrives goes to `sink`. A host name in the address to bind
@@ -211,6 +222,7 @@ impl Endpoint {
         &self,
         addr: &ChannelAddr,
         kind: LinkKind,
+        was_reached: bool,
     ) -> Result<Link<P>, DialError> {
         if !addr.is_dialable() {
             return Err(DialError::InvalidAddress(addr.clone()));
@@ -231,7 +243,7 @@ impl Endpoint {
                 shared.spawn_link(registered, task.run());
             }
             None => {
-                let task = LinkTask::new(core.clone(), shared.clone(), kind);
+                let task = LinkTask::new(core.clone(), shared.clone(), kind, was_reached);
                 shared.spawn_link(registered, task.run());
             }
         }

@@ -135,6 +135,11 @@ impl<P: Parcel> Link<P> {
         core.report()
     }
 
+    /// Closes the link for all its clones without waiting: what has no outcome by now gets its last one.
+    pub fn end(&self) {
+        self.core().queue.close(Instant::now());
+    }
+
     fn core(&self) -> &LinkCore<P> {
         &self.owner.core
     }

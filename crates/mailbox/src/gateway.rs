@@ -200,9 +200,11 @@ impl Gateway {
         self.shared.routes.route_proc(proc, via);
     }
 
-    /// Forgets the route of `proc`.
+    /// Forgets the route of `proc`, and ends the link it went by if no other proc is routed there.
     pub fn unroute_proc(&self, proc: ProcId) {
-        self.shared.routes.unroute_proc(proc);
+        if let Some(addr) = self.shared.routes.unroute_proc(proc) {
+            self.shared.links.end(&addr);
+        }
     }
 
     /// Sends what is for the procs of `world` by the gateway at `via`, unless one has its own route.

@@ -27,6 +27,8 @@ pub(crate) struct Links {
 pub(crate) struct Slot {
     link: OnceLock<Result<Link<Outbound>, Cause>>,
     since: Instant,
+    /// Whether a link before this one had reached a peer.
+    was_reached: bool,
 }
 
 impl Links {
@@ -79,10 +81,19 @@ impl Links {
             let slot = Arc::new(Slot {
                 link: OnceLock::new(),
                 since: Instant::now(),
+                was_reached: ended.is_some_and(|ended| ended.has_reached()),
             });
             slots.insert(addr.clone(), slot.clone());
             slot
         })
+    }
+
+    /// Ends the link to `addr`, if there is one: whoever was there is gone.
+    pub(crate) fn end(&self, addr: &ChannelAddr) {
+        let slot = self.by_addr.get(addr);
+        if let Some(Ok(link)) = slot.as_ref().and_then(|slot| slot.link.get()) {
+            link.end();
+        }
     }
 
     /// Waits until all that was posted so far has an outcome, and returns how many have none by then.
@@ -99,6 +110,12 @@ impl Links {
 }
 
 impl Slot {
+    /// Returns whether this link, or one before it, has reached a peer.
+    fn has_reached(&self) -> bool {
+        let link = self.link.get().and_then(|link| link.as_ref().ok());
+        self.was_reached || link.is_some_and(|link| link.peer().is_some())
+    }
+
     #[expect(
         clippy::result_large_err,
         reason = "the parcel moves back as it moved in"
@@ -110,7 +127,11 @@ impl Slot {
         parcel: Outbound,
     ) -> Result<(), (Outbound, Cause)> {
         let link = self.link.get_or_init(|| {
-            let link = endpoint.dial_link(addr);
+            let link = if self.was_reached {
+                endpoint.redial_link(addr)
+            } else {
+                endpoint.dial_link(addr)
+            };
             link.map_err(|error| Cause::LinkFailed(error.to_string().into()))
         });
         match link {

@@ -124,8 +124,11 @@ impl Routes {
         self.procs.insert(proc, via.into());
     }
 
-    pub(crate) fn unroute_proc(&self, proc: ProcId) {
-        self.procs.remove(&proc);
+    /// Returns the address that no proc is routed by any more, if this was the last one.
+    pub(crate) fn unroute_proc(&self, proc: ProcId) -> Option<Arc<ChannelAddr>> {
+        let via = self.procs.remove(&proc)?;
+        let is_used = self.procs.values().contains(&via);
+        (!is_used).then_some(via)
     }
 
     pub(crate) fn route_world(&self, world: u64, via: ChannelAddr) {

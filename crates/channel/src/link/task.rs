@@ -36,12 +36,19 @@ pub(crate) struct LinkTask<P: Parcel> {
     link: LinkId,
     kind: LinkKind,
     backoff: Backoff,
+    /// Whether a peer was reached at the address before.
+    was_reached: bool,
     /// What was taken from the queue and not handed to a socket.
     backlog: VecDeque<P>,
 }
 
 impl<P: Parcel> LinkTask<P> {
-    pub(crate) fn new(core: Arc<LinkCore<P>>, endpoint: Arc<Shared>, kind: LinkKind) -> Self {
+    pub(crate) fn new(
+        core: Arc<LinkCore<P>>,
+        endpoint: Arc<Shared>,
+        kind: LinkKind,
+        was_reached: bool,
+    ) -> Self {
         let link = LinkId::random();
         let backoff = Backoff::new(link.seed());
         Self {
@@ -50,6 +57,7 @@ impl<P: Parcel> LinkTask<P> {
             link,
             kind,
             backoff,
+            was_reached,
             backlog: VecDeque::new(),
         }
     }
@@ -61,7 +69,7 @@ impl<P: Parcel> LinkTask<P> {
     }
 
     async fn work(&mut self) -> CloseReason {
-        let mut is_first = true;
+        let mut is_first = !self.was_reached;
         loop {
             let dialled = match self.connect(is_first).await {
                 Ok(dialled) => dialled,

@@ -179,3 +179,33 @@ async fn flush_tells_how_many_have_no_outcome() {
     assert_eq!(soon(link.flush(DEADLINE)).await, 0);
     clerk.assert_acked(3).await;
 }
+
+#[tokio::test]
+async fn a_link_dialled_again_to_a_peer_that_is_gone_ends_soon() {
+    let dir = hypermesh_testkit::SocketDir::new();
+    let endpoint = endpoint();
+    let addr = at_path(&dir.path().join("gone"));
+    let link = endpoint.redial_link(&addr).unwrap();
+    let mut clerk = Clerk::new();
+    clerk.post(&link, payload("x"));
+    // The setting for a first dial is a minute; a test's deadline is less.
+    let outcome = soon(clerk.next()).await.1;
+    assert!(
+        matches!(outcome, Outcome::Failed(FailReason::Unreachable(_))),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_link_that_is_ended_gives_every_parcel_its_outcome_at_once() {
+    let dir = hypermesh_testkit::SocketDir::new();
+    let endpoint = endpoint();
+    let link = endpoint
+        .dial_link(&at_path(&dir.path().join("nobody")))
+        .unwrap();
+    let mut clerk = Clerk::new();
+    (0..3).for_each(|_| clerk.post(&link, payload("x")));
+    link.end();
+    let failed = Outcome::Failed(FailReason::Closed);
+    assert_eq!(soon(clerk.outcomes(3)).await, vec![failed; 3]);
+}

@@ -1,6 +1,8 @@
 //! The actors and the meshes that the tests use.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hypermesh_proc_mesh::ProcMesh;
@@ -11,7 +13,7 @@ use hypermesh_proc_mesh::alloc::actor::{
 };
 use hypermesh_proc_mesh::alloc::{AllocSpec, Allocator, LocalAlloc, LocalAllocator};
 use hypermesh_proc_mesh::ndslice::Extent;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// No test waits longer than this for anything.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
@@ -83,6 +85,34 @@ pub(crate) struct Forward {
     pub(crate) done: PortRef<u64>,
 }
 
+/// Counts how often it is encoded.
+#[derive(Debug, Clone, Default, Message)]
+#[message(serde)]
+pub(crate) struct Weighed {
+    encoded: Arc<AtomicUsize>,
+}
+
+impl Weighed {
+    /// How often this message, or a clone of it, was encoded in this process.
+    pub(crate) fn times_encoded(&self) -> usize {
+        self.encoded.load(Ordering::SeqCst)
+    }
+}
+
+impl Serialize for Weighed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        self.encoded.fetch_add(1, Ordering::SeqCst);
+        ().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Weighed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        <()>::deserialize(deserializer)?;
+        Ok(Weighed::default())
+    }
+}
+
 /// Counts.
 pub(crate) struct Counter {
     total: u64,
@@ -111,6 +141,11 @@ impl Counter {
     #[handler]
     fn total(&mut self, _cx: &Cx<'_, Self>, _: Total) -> Result<u64> {
         Ok(self.total)
+    }
+
+    #[handler]
+    fn weigh(&mut self, _cx: &Cx<'_, Self>, _: Weighed) -> Result<()> {
+        Ok(())
     }
 
     #[handler]

@@ -7,7 +7,7 @@ use hypermesh_proc_mesh::alloc::ProcStopReason;
 use hypermesh_proc_mesh::ndslice::{extent, sel};
 use hypermesh_proc_mesh::{ProcEvent, ProcMesh, RankFailure};
 
-use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::actors::{Add, Counter, Fail, Hang, LIMIT, Panic, Refuse, Total, alloc, mesh, soon};
 
@@ -100,16 +100,12 @@ async fn a_rank_that_is_dead_or_dies_meanwhile_ends_its_entry_at_once() {
     let call = counters
         .call(mesh.client(), sel!(*), Hang)
         .timeout(10 * LIMIT);
-    let mut task = JoinSet::new();
-    task.spawn(call.into_future());
-    // The call is under way once the actors answer what was sent after it.
-    while soon(counters.get(2).unwrap().ask(mesh.client(), Total))
-        .await
-        .is_err()
-    {}
+    let mut call = call.into_future();
+    // The first poll sends it.
+    assert!(timeout(Duration::ZERO, &mut call).await.is_err());
     kill(1, ProcStopReason::Killed(9, false));
     kill(2, ProcStopReason::Killed(9, false));
-    let hung = soon(task.join_next()).await.unwrap().unwrap().unwrap();
+    let hung = soon(call).await.unwrap();
     assert!(hung.values().all(Result::is_err), "{hung:?}");
     let late = |reply: &Result<(), _>| matches!(reply, Err(RankFailure::Deadline(_)));
     assert!(!hung.values().any(late), "{hung:?}");
@@ -155,7 +151,7 @@ async fn a_call_that_is_dropped_leaves_no_port_behind() {
     let before = mesh.client().mailbox().n_ports();
     for _ in 0..100 {
         let call = counters.call(mesh.client(), sel!(*), Hang).into_future();
-        let gave_up = tokio::time::timeout(Duration::ZERO, call).await;
+        let gave_up = timeout(Duration::ZERO, call).await;
         assert!(gave_up.is_err());
     }
     assert_eq!(mesh.client().mailbox().n_ports(), before);

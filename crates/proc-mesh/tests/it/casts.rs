@@ -4,7 +4,7 @@ use hypermesh_proc_mesh::alloc::actor::mailbox::reducers::Sum;
 use hypermesh_proc_mesh::ndslice::{Selection, SelectionError, extent, sel, sel_from_shape, shape};
 use hypermesh_proc_mesh::{CastError, Mesh, ProcMesh, RootActorMesh};
 
-use crate::actors::{Add, Card, Counter, Report, Total, WhoAmI, mesh, soon};
+use crate::actors::{Add, Card, Counter, Report, Total, Weighed, WhoAmI, mesh, soon};
 
 async fn counters(mesh: &ProcMesh) -> RootActorMesh<'_, Counter> {
     soon(mesh.spawn::<Counter>(mesh.client(), "counter", &0))
@@ -117,4 +117,16 @@ async fn casts_and_direct_messages_of_one_sender_arrive_in_order() {
             2 * (n + 1)
         );
     }
+}
+
+#[tokio::test]
+async fn a_message_that_stays_in_the_process_is_not_encoded() {
+    let mesh = mesh(extent!(gpu = 2)).await;
+    let counters = counters(&mesh).await;
+    let message = Weighed::default();
+    let replies = soon(counters.call(mesh.client(), sel!(*), message.clone()))
+        .await
+        .unwrap();
+    assert!(replies.values().all(Result::is_ok), "{replies:?}");
+    assert_eq!(message.times_encoded(), 0);
 }

@@ -1,8 +1,10 @@
 //! Casts over many stops, each with a gateway of its own, as far as they are from each other.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use hypermesh_proc_mesh::alloc::actor::mailbox::channel::settings::CONNECT_TIMEOUT;
 use hypermesh_proc_mesh::alloc::actor::mailbox::channel::{ChannelAddr, ChannelTransport};
 use hypermesh_proc_mesh::alloc::actor::mailbox::reducers::{Append, Sum};
 use hypermesh_proc_mesh::alloc::actor::mailbox::{
@@ -15,7 +17,7 @@ use hypermesh_proc_mesh::settings::CAST_FAN_OUT;
 use hypermesh_proc_mesh::{ActorMeshRef, ProcMesh, RankFailure};
 use tokio::runtime::Handle;
 
-use crate::actors::{Add, Counter, LIMIT, Report, Total, WhoAmI, soon};
+use crate::actors::{Add, Counter, LIMIT, Report, Total, Weighed, WhoAmI, soon};
 
 const HOSTS: usize = 7;
 const PROCS: usize = 2;
@@ -154,13 +156,25 @@ async fn a_deep_tree_serves_every_rank_once_and_folds_on_the_way() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_is_encoded_once_however_many_get_it() {
+    let (mesh, counters, _gateways) = counters().await;
+    let message = Weighed::default();
+    let replies = soon(counters.call(mesh.client(), sel!(*), message.clone()))
+        .await
+        .unwrap();
+    assert!(replies.values().all(Result::is_ok), "{replies:?}");
+    assert_eq!(message.times_encoded(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_that_is_gone_loses_those_behind_it_and_no_others() {
-    tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::TRACE).with_writer(std::io::stderr).init();
     let _narrow = CAST_FAN_OUT.override_for_test(2);
+    // Hosts give up soon on one that does not listen.
+    let _short = CONNECT_TIMEOUT.override_for_test(Duration::from_secs(2));
     let (mesh, counters, gateways) = counters().await;
     let client = mesh.client();
     // The sender has two branches: hosts 0 to 3 and 4 to 6. Host 5 is the first below host 4.
-    soon(gateways[5].shutdown(std::time::Duration::ZERO)).await;
+    soon(gateways[5].shutdown(Duration::ZERO)).await;
     let lost = [10, 11];
 
     let totals = soon(counters.call(client, sel!(*), Total).timeout(LIMIT))

@@ -16,7 +16,7 @@ use hypermesh_proc_mesh::{
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid as RawPid;
 use tokio::runtime::Runtime;
-use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::Case;
 use crate::actors::{Fail, Forward, Hang, Leave, Pid, Weigh, Worker};
@@ -174,12 +174,13 @@ fn a_killed_process(runtime: &Runtime, command: BootstrapCommand) {
             .unwrap();
 
         let hang = workers.call(client, sel!(1), Hang).timeout(10 * LIMIT);
-        let mut task = JoinSet::new();
-        task.spawn(hang.into_future());
+        let mut hang = hang.into_future();
+        // The first poll sends it.
+        assert!(timeout(Duration::ZERO, &mut hang).await.is_err());
         let reduce = workers.reduce(client, sel!(*), Weigh(vec![1]), Sum::new());
         assert_eq!(soon(reduce).await.unwrap().value, 3);
         kill(RawPid::from_raw(victim as i32), Signal::SIGKILL).unwrap();
-        let hung = soon(task.join_next()).await.unwrap().unwrap().unwrap();
+        let hung = soon(hang).await.unwrap();
         assert!(
             matches!(hung.get(0), Some(Err(RankFailure::ProcDied(_)))),
             "{hung:?}"
