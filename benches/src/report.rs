@@ -17,7 +17,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Repetitions of each figure, at least 5.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(5..))]
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u16).range(5..))]
     pub repeat: u16,
     /// Measure only the figures whose name contains TEXT.
     #[arg(long, value_name = "TEXT")]
