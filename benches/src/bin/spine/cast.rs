@@ -90,6 +90,8 @@ async fn beside_sockets(report: &mut Report, figure: Figure, proc_mesh: &ProcMes
     let mirrors = proc_mesh
         .spawn::<Mirror>(global_root_client(), "mirrors", &())
         .await?;
+    // They live as long as the workers: where the system has put them, on one processor or on many, makes
+    // a factor of two, and it takes its time to spread them.
     let mut echoes = Echoes::start(N_PROCESSES)?;
     let ours = async || round(&mirrors, N_ROUNDS).await;
     let raw = async || Ok(nanoseconds(echoes.round(N_ROUNDS)?));
