@@ -53,6 +53,7 @@ impl AttachedAlloc {
             .map(|stop| stop.addr.clone());
         let addr = first.unwrap_or_else(|| ChannelAddr::any(default_transport()));
         let spec = AllocSpec::new(mesh.placement().extent().clone(), addr.transport());
+        // Without a bound, because a proc dies once: it holds no more than the procs of the mesh.
         let (died, deaths) = unbounded_channel();
         let world = mesh.world_id().id();
         let watch =
