@@ -16,7 +16,7 @@ use bytes::Bytes;
 use hypermesh_wire::Payload;
 use smallvec::SmallVec;
 
-use crate::frame::{FrameError, HEADER_LEN, Header};
+use crate::frame::{FrameError, HEADER_LEN, Header, Sent};
 
 /// Bodies and parts of at least this length are read straight into memory of their own.
 const LARGE: usize = 64 << 10;
@@ -26,6 +26,8 @@ const LARGE: usize = 64 << 10;
 pub(crate) struct Decoder {
     max: u64,
     state: State,
+    /// Whether the sender has asked for an acknowledgement.
+    asked: bool,
 }
 
 #[derive(Debug)]
@@ -90,7 +92,13 @@ impl Decoder {
         Self {
             max,
             state: State::start(),
+            asked: false,
         }
+    }
+
+    /// Returns whether the sender has asked for an acknowledgement since the last time.
+    pub(crate) fn take_asked(&mut self) -> bool {
+        mem::take(&mut self.asked)
     }
 
     /// Takes the next bytes of the stream and appends the messages that are complete to `messages`.
@@ -159,8 +167,10 @@ impl Decoder {
         let Some((header, rest)) = input.split_first_chunk::<HEADER_LEN>() else {
             return Ok(None);
         };
-        let (parts, body) = Header::decode_data(*header, self.max)?;
-        if parts != 0 || rest.len() < body {
+        let Sent::Data { parts: 0, body } = Header::decode_sent(*header, self.max)? else {
+            return Ok(None);
+        };
+        if rest.len() < body {
             return Ok(None);
         }
         let (body, rest) = rest.split_at(body);
@@ -189,19 +199,21 @@ impl Decoder {
                 *have += n;
                 input = &input[n..];
                 if *have == HEADER_LEN {
-                    let (parts, body) = Header::decode_data(*bytes, self.max)?;
-                    self.state = if parts == 0 {
-                        State::Segment {
+                    self.state = match Header::decode_sent(*bytes, self.max)? {
+                        Sent::Ask => {
+                            self.asked = true;
+                            State::start()
+                        }
+                        Sent::Data { parts: 0, body } => State::Segment {
                             message: Partial::default(),
                             bytes: Vec::new(),
                             len: body,
-                        }
-                    } else {
-                        State::Lengths {
+                        },
+                        Sent::Data { parts, body } => State::Lengths {
                             body,
                             bytes: Vec::new(),
                             len: 4 * parts,
-                        }
+                        },
                     };
                 }
             }

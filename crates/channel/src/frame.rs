@@ -15,6 +15,10 @@ pub(crate) const CONTROL_LEN: usize = HEADER_LEN + 8;
 const DATA: u8 = 1;
 const ACK: u8 = 2;
 const CLOSED: u8 = 3;
+const ASK: u8 = 4;
+
+/// A frame without parts or body: the sender wants to hear at once what was taken.
+pub(crate) const ASK_FRAME: [u8; HEADER_LEN] = [ASK, 0, 0, 0, 0, 0, 0, 0];
 
 /// Error about a frame that a peer sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +41,9 @@ pub enum FrameError {
     /// An acknowledgement whose length is not that of a number.
     #[error("a control frame of {0} bytes was announced, and it has 8")]
     ControlLength(u32),
+    /// A question for an acknowledgement that announces something behind it.
+    #[error("a question for an acknowledgement announces {0} parts or bytes, and it has none")]
+    AskLength(u32),
     /// The connection ended inside a frame.
     #[error("the connection ended inside a frame")]
     Cut,
@@ -77,14 +84,14 @@ impl Header {
         }
     }
 
-    /// Reads the header of a message: the number of parts and the length of the body.
-    pub(crate) fn decode_data(
-        bytes: [u8; HEADER_LEN],
-        max: u64,
-    ) -> Result<(usize, usize), FrameError> {
+    /// Reads the header of a frame that a sender sends.
+    pub(crate) fn decode_sent(bytes: [u8; HEADER_LEN], max: u64) -> Result<Sent, FrameError> {
         let header = Self::decode(bytes);
-        if header.kind != DATA {
-            return Err(FrameError::Kind(header.kind));
+        match header.kind {
+            DATA => {}
+            ASK if header.parts == 0 && header.body == 0 => return Ok(Sent::Ask),
+            ASK => return Err(FrameError::AskLength(header.parts.max(header.body))),
+            kind => return Err(FrameError::Kind(kind)),
         }
         if header.parts as usize > MAX_PARTS {
             return Err(FrameError::TooManyParts(header.parts));
@@ -95,8 +102,20 @@ impl Header {
                 max,
             });
         }
-        Ok((header.parts as usize, header.body as usize))
+        Ok(Sent::Data {
+            parts: header.parts as usize,
+            body: header.body as usize,
+        })
     }
+}
+
+/// What a sender sends, by the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// A message: the number of its parts and the length of its body.
+    Data { parts: usize, body: usize },
+    /// The sender wants an acknowledgement now.
+    Ask,
 }
 
 /// What a receiver says to the sender; each number counts the messages of this connection.

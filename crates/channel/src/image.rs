@@ -8,7 +8,7 @@ use std::io::IoSlice;
 use bytes::{Buf, Bytes};
 use hypermesh_wire::{PART_THRESHOLD, Payload};
 
-use crate::frame::Header;
+use crate::frame::{ASK_FRAME, Header};
 
 /// Bodies below this length are copied beside their header.
 const BODY_COPIED_BELOW: usize = 2048;
@@ -67,7 +67,12 @@ impl Image {
         }
     }
 
-    /// Returns the number of frames added since it was empty.
+    /// Adds the question for an acknowledgement.
+    pub(crate) fn push_ask(&mut self) {
+        self.copy(&ASK_FRAME);
+    }
+
+    /// Returns the number of messages added since it was empty.
     pub(crate) fn frames(&self) -> usize {
         self.frames
     }

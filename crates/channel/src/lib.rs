@@ -53,6 +53,7 @@ pub mod settings;
 mod sink;
 mod stream;
 mod tx;
+mod unix_stream;
 
 pub use addr::{
     AddrProblem, ChannelAddr, ChannelTransport, Host, MAX_ADDR_LEN, ParseAddrError, ServeAddr,

@@ -10,7 +10,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -119,6 +119,7 @@ impl<P: Parcel> Link<P> {
     pub async fn flush(&self, timeout: Duration) -> usize {
         let core = self.core();
         let posted = core.queue.posted();
+        let _waiting = core.wait_for_acks();
         core.wait_for(posted, Instant::now() + timeout).await
     }
 
@@ -298,6 +299,17 @@ pub(crate) struct LinkCore<P> {
     has_ended: AtomicBool,
     /// Told when parcels were completed, and at the end.
     progress: Notify,
+    /// How many wait for the outcomes of what is on its way.
+    flushing: AtomicUsize,
+}
+
+/// Somebody waits for outcomes, until this is dropped.
+struct Flushing<'a>(&'a AtomicUsize);
+
+impl Drop for Flushing<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Accepted parcels that have an outcome.
@@ -330,7 +342,21 @@ impl<P: Parcel> LinkCore<P> {
             counts: Counts::default(),
             has_ended: AtomicBool::new(false),
             progress: Notify::new(),
+            flushing: AtomicUsize::new(0),
         }
+    }
+
+    /// Has the peer asked for acknowledgements at once, until the result is dropped.
+    fn wait_for_acks(&self) -> Flushing<'_> {
+        self.flushing.fetch_add(1, Ordering::Relaxed);
+        // The lock of the queue orders the number before the look of the task.
+        self.queue.nudge();
+        Flushing(&self.flushing)
+    }
+
+    /// Returns whether somebody waits for the outcomes of all that was sent.
+    pub(crate) fn is_flushing(&self) -> bool {
+        self.flushing.load(Ordering::Relaxed) != 0
     }
 
     /// Records the state of the link; a closed one stays so.

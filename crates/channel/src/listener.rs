@@ -18,6 +18,7 @@ use crate::{
     addr::{ChannelAddr, Host, UnixName},
     incarnation,
     stream::Stream,
+    unix_stream::Unix,
 };
 
 /// How many connections may wait to be accepted; the kernel may allow less.
@@ -59,7 +60,7 @@ impl Listener {
     pub(crate) async fn accept(&self) -> io::Result<Stream> {
         match self {
             Self::Tcp(listener) => Stream::tcp(listener.accept().await?.0),
-            Self::Unix { listener, .. } => Ok(Stream::Unix(listener.accept().await?.0)),
+            Self::Unix { listener, .. } => Ok(Stream::Unix(Unix::new(listener.accept().await?.0)?)),
         }
     }
 }

@@ -20,6 +20,13 @@ pub trait Parcel: Send + 'static {
     /// Returns what is to be delivered.
     fn payload(&self) -> &Payload;
 
+    /// Returns whether somebody waits for the outcome. Then the peer is asked to acknowledge the parcel at
+    /// once; otherwise it does so after [`ACK_DELAY`](crate::settings::ACK_DELAY), or sooner when more
+    /// has come.
+    fn is_awaited(&self) -> bool {
+        false
+    }
+
     /// Takes the outcome. The link calls this once for each parcel, in the order of posting except
     /// for parcels that it did not even queue, and never holds a lock while it does.
     ///

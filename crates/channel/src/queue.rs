@@ -54,6 +54,8 @@ struct State<P> {
     task: Option<Waker>,
     /// Whether the task waits for parcels, or only for another stage.
     hungry: bool,
+    /// Whether the task is to look around, whatever it waits for.
+    nudged: bool,
 }
 
 /// Messages and their bytes.
@@ -93,6 +95,7 @@ impl<P: Parcel> Queue<P> {
             finished: None,
             task: None,
             hungry: false,
+            nudged: false,
         };
         Self {
             state: Mutex::new(state),
@@ -164,6 +167,16 @@ impl<P: Parcel> Queue<P> {
         });
     }
 
+    /// Makes the task look around.
+    pub(crate) fn nudge(&self) {
+        let task = {
+            let mut state = self.lock();
+            state.nudged = true;
+            state.task.take()
+        };
+        wake(task);
+    }
+
     /// Tells the task to end at once.
     pub(crate) fn kill(&self) {
         self.advance(|_| Stage::Killed);
@@ -201,7 +214,7 @@ impl<P: Parcel> Queue<P> {
         self.lock().load.add(load);
     }
 
-    /// Waits for a stage other than `seen` and, if `hungry`, for parcels. Only the task of the link
+    /// Waits for a stage other than `seen`, for a nudge and, if `hungry`, for parcels. Only the task of the link
     /// waits here.
     pub(crate) async fn news(&self, seen: Stage, hungry: bool) {
         std::future::poll_fn(|cx| self.poll_news(cx, seen, hungry)).await;
@@ -221,7 +234,8 @@ impl<P: Parcel> Queue<P> {
 
     fn poll_news(&self, cx: &mut Context<'_>, seen: Stage, hungry: bool) -> Poll<()> {
         let mut state = self.lock();
-        if state.stage != seen || hungry && !state.waiting.is_empty() {
+        let nudged = mem::take(&mut state.nudged);
+        if nudged || state.stage != seen || hungry && !state.waiting.is_empty() {
             state.hungry = false;
             return Poll::Ready(());
         }

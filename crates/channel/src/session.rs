@@ -16,9 +16,9 @@ use std::collections::VecDeque;
 
 use crate::outcome::{FailReason, Outcome, Parcel, ProtocolError, UnknownReason, complete};
 
-/// So many messages are acknowledged at once while more of them are arriving.
+/// So many messages are acknowledged at once, whoever asks.
 const ACK_MESSAGES: u64 = 256;
-/// So many bytes are acknowledged at once while more of them are arriving.
+/// So many bytes are acknowledged at once, whoever asks.
 const ACK_BYTES: u64 = 1 << 20;
 
 /// The sending end of one connection: what was handed to the socket and has no outcome.
@@ -31,6 +31,8 @@ pub(crate) struct Sending<P: Parcel> {
     written: u64,
     /// The frames that the peer acknowledged.
     acked: u64,
+    /// The frames that the peer was asked to acknowledge.
+    asked: u64,
 }
 
 #[derive(Debug)]
@@ -55,6 +57,7 @@ impl<P: Parcel> Sending<P> {
             framed: Position::default(),
             written: 0,
             acked: 0,
+            asked: 0,
         }
     }
 
@@ -72,6 +75,17 @@ impl<P: Parcel> Sending<P> {
             end: self.framed,
             failed: None,
         });
+    }
+
+    /// Returns whether there is something that the peer was not asked to acknowledge. Then a question of
+    /// `len` bytes is to be handed to the socket.
+    pub(crate) fn ask(&mut self, len: u64) -> bool {
+        let is_due = self.asked.max(self.acked) < self.framed.frames;
+        if is_due {
+            self.asked = self.framed.frames;
+            self.framed.bytes += len;
+        }
+        is_due
     }
 
     /// Takes a parcel that cannot be sent, and waits for the outcomes of those before it (INV-3).
@@ -228,11 +242,11 @@ impl Receiving {
         self.acked < self.delivered
     }
 
-    /// Returns the number to acknowledge now, if it is time: the input is `drained`, or enough has
-    /// come since the last time.
-    pub(crate) fn ack_due(&mut self, drained: bool) -> Option<u64> {
+    /// Returns the number to acknowledge now, if there is `reason` to or enough has come since the last
+    /// time.
+    pub(crate) fn ack_due(&mut self, reason: bool) -> Option<u64> {
         let unsaid = self.delivered - self.acked;
-        let due = drained || ACK_MESSAGES <= unsaid || ACK_BYTES <= self.bytes;
+        let due = reason || ACK_MESSAGES <= unsaid || ACK_BYTES <= self.bytes;
         if unsaid == 0 || !due {
             return None;
         }

@@ -25,6 +25,10 @@ config! {
     pub static LINGER_TIMEOUT: Duration = Duration::from_secs(5),
         env = "HYPERMESH_LINGER_TIMEOUT";
 
+    /// How long a receiver may keep an acknowledgement that no sender waits for.
+    pub static ACK_DELAY: Duration = Duration::from_millis(20),
+        env = "HYPERMESH_ACK_DELAY";
+
     /// The largest message.
     pub static MESSAGE_LIMIT: ByteSize = ByteSize(256 << 20),
         env = "HYPERMESH_MESSAGE_LIMIT",
@@ -80,6 +84,8 @@ pub struct Limits {
     pub gone_timeout: Duration,
     /// See [`LINGER_TIMEOUT`].
     pub linger_timeout: Duration,
+    /// See [`ACK_DELAY`].
+    pub ack_delay: Duration,
     /// See [`MESSAGE_LIMIT`]; at most 4 GiB less one byte, which is what a frame can say.
     pub message: u64,
     /// See [`SENDER_QUEUE_BYTES`].
@@ -103,6 +109,7 @@ impl Default for Limits {
             connect_timeout: CONNECT_TIMEOUT.get(),
             gone_timeout: GONE_TIMEOUT.get(),
             linger_timeout: LINGER_TIMEOUT.get(),
+            ack_delay: ACK_DELAY.get(),
             message: MESSAGE_LIMIT.get().0.min(u64::from(u32::MAX)),
             sender_queue_bytes: SENDER_QUEUE_BYTES.get().0,
             sender_queue_messages: SENDER_QUEUE_MESSAGES.get(),

@@ -10,8 +10,10 @@ use std::{
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpStream, UnixStream, tcp, unix},
+    net::{TcpStream, tcp},
 };
+
+use crate::unix_stream::{Unix, UnixReader, UnixWriter};
 
 /// An idle TCP connection is probed after this time, and so often, before it counts as lost.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
@@ -22,7 +24,7 @@ const KEEPALIVE_PROBES: u32 = 3;
 #[derive(Debug)]
 pub(crate) enum Stream {
     Tcp(TcpStream),
-    Unix(UnixStream),
+    Unix(Unix),
 }
 
 impl Stream {
@@ -51,7 +53,7 @@ impl Stream {
         let Self::Unix(stream) = self else {
             return Ok(None);
         };
-        let user = stream.peer_cred()?.uid();
+        let user = stream.peer_user()?;
         Ok((user != nix::unistd::geteuid().as_raw()).then_some(user))
     }
 
@@ -67,17 +69,22 @@ impl Stream {
         }
     }
 
-    pub(crate) fn split(self) -> (Reader, Writer) {
-        match self {
+    /// Returns the two halves.
+    ///
+    /// # Errors
+    ///
+    /// What the system says about watching the socket.
+    pub(crate) fn split(self) -> io::Result<(Reader, Writer)> {
+        Ok(match self {
             Self::Tcp(stream) => {
                 let (reader, writer) = stream.into_split();
                 (Reader::Tcp(reader), Writer::Tcp(writer))
             }
             Self::Unix(stream) => {
-                let (reader, writer) = stream.into_split();
+                let (reader, writer) = stream.split()?;
                 (Reader::Unix(reader), Writer::Unix(writer))
             }
-        }
+        })
     }
 }
 
@@ -85,17 +92,7 @@ impl Stream {
 #[derive(Debug)]
 pub(crate) enum Reader {
     Tcp(tcp::OwnedReadHalf),
-    Unix(unix::OwnedReadHalf),
-}
-
-impl Reader {
-    /// Waits until a read may give something.
-    pub(crate) async fn readable(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(half) => half.readable().await,
-            Self::Unix(half) => half.readable().await,
-        }
-    }
+    Unix(UnixReader),
 }
 
 impl AsyncRead for Reader {
@@ -106,7 +103,7 @@ impl AsyncRead for Reader {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(half) => Pin::new(half).poll_read(cx, buffer),
-            Self::Unix(half) => Pin::new(half).poll_read(cx, buffer),
+            Self::Unix(half) => half.poll_read(cx, buffer),
         }
     }
 }
@@ -115,12 +112,12 @@ impl AsyncRead for Reader {
 #[derive(Debug)]
 pub(crate) enum Writer {
     Tcp(tcp::OwnedWriteHalf),
-    Unix(unix::OwnedWriteHalf),
+    Unix(UnixWriter),
 }
 
 impl Writer {
     /// Waits until a write may take something.
-    pub(crate) async fn writable(&self) -> io::Result<()> {
+    pub(crate) async fn writable(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(half) => half.writable().await,
             Self::Unix(half) => half.writable().await,
@@ -128,7 +125,7 @@ impl Writer {
     }
 
     /// Writes what fits at once.
-    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(half) => half.try_write(bytes),
             Self::Unix(half) => half.try_write(bytes),
@@ -144,7 +141,7 @@ impl AsyncWrite for Writer {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(half) => Pin::new(half).poll_write(cx, bytes),
-            Self::Unix(half) => Pin::new(half).poll_write(cx, bytes),
+            Self::Unix(half) => half.poll_write(cx, &[IoSlice::new(bytes)]),
         }
     }
 
@@ -155,7 +152,7 @@ impl AsyncWrite for Writer {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(half) => Pin::new(half).poll_write_vectored(cx, slices),
-            Self::Unix(half) => Pin::new(half).poll_write_vectored(cx, slices),
+            Self::Unix(half) => half.poll_write(cx, slices),
         }
     }
 
@@ -166,14 +163,14 @@ impl AsyncWrite for Writer {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(half) => Pin::new(half).poll_flush(cx),
-            Self::Unix(half) => Pin::new(half).poll_flush(cx),
+            Self::Unix(_) => Poll::Ready(Ok(())),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(half) => Pin::new(half).poll_shutdown(cx),
-            Self::Unix(half) => Pin::new(half).poll_shutdown(cx),
+            Self::Unix(half) => Poll::Ready(half.shut_down()),
         }
     }
 }

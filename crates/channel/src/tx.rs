@@ -168,6 +168,10 @@ impl<M: Message> Parcel for TypedParcel<M> {
         &self.payload
     }
 
+    fn is_awaited(&self) -> bool {
+        self.reply.is_some()
+    }
+
     fn complete(self, outcome: Outcome) {
         if let Some((sender, message)) = self.reply {
             // Whoever does not wait any more does not want to know.

@@ -62,7 +62,24 @@ impl Mailbox {
         &self,
         limit: usize,
     ) -> (PortHandle<M>, PortReceiver<M>) {
-        let port = Arc::new(QueuePort::new(limit));
+        self.add_queue_port(QueuePort::new(limit, None))
+    }
+
+    /// Opens a port as [`open_port`](Self::open_port) does, whose messages weigh what `weigh` says
+    /// instead of 1: see [`PortReceiver::recv_batch`]. They are decoded by whoever delivers them, which
+    /// is where `weigh` is called; it must neither block nor panic.
+    pub fn open_weighed_port<M: Send + 'static>(
+        &self,
+        weigh: fn(&M) -> u32,
+    ) -> (PortHandle<M>, PortReceiver<M>) {
+        self.add_queue_port(QueuePort::new(PORT_QUEUE_LIMIT.get(), Some(weigh)))
+    }
+
+    fn add_queue_port<M: Send + 'static>(
+        &self,
+        port: QueuePort<M>,
+    ) -> (PortHandle<M>, PortReceiver<M>) {
+        let port = Arc::new(port);
         let id = self.add_port(port.clone());
         let handle = PortHandle::new(id, self.clone(), port.clone(), None);
         (handle, PortReceiver::new(id, self.clone(), port))

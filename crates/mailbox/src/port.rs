@@ -133,6 +133,24 @@ impl<M: Send + 'static> PortReceiver<M> {
         self.port.poll_recv(cx, &self.mailbox)
     }
 
+    /// Waits until the queued messages weigh `weight` or more, and returns them all; at least one. A message
+    /// weighs 1, unless the port was opened with [other weights](Mailbox::open_weighed_port). Unlike one
+    /// [`recv`](Self::recv) after the other this wakes its task once.
+    ///
+    /// Messages that do not decode count, and are not among those that are returned.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError`] when nothing is queued and nothing comes any more. If the end comes before the
+    /// weight, what is queued is returned first.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, no message is lost.
+    pub async fn recv_batch(&mut self, weight: u64) -> Result<Vec<M>, RecvError> {
+        std::future::poll_fn(|cx| self.port.poll_batch(cx, weight, &self.mailbox)).await
+    }
+
     /// Returns the next message, or `None` if none is queued now.
     ///
     /// # Errors

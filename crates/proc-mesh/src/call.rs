@@ -16,7 +16,7 @@ use crate::cast::{self, Caster};
 use crate::cast_error::CastError;
 use crate::gather::Gather;
 use crate::rank_failure::RankFailure;
-use crate::replies::Replies;
+use crate::replies::{Replies, Reply};
 use crate::selected::Selected;
 use crate::settings::MESH_CALL_TIMEOUT;
 use crate::value_mesh::ValueMesh;
@@ -129,15 +129,17 @@ where
     let mut gather = Gather::new(selected.count());
     let all = async {
         while !gather.is_complete() {
-            let reply = replies.next(&sent).await?;
-            for place in reply
-                .ranks
-                .iter()
-                .filter_map(|rank| selected.place_of(*rank))
-            {
-                let taken = gather.put(place, open(reply.value.clone()));
-                if let Some(progress) = progress.as_mut().filter(|_| taken) {
-                    progress(gather.answered(), gather.places());
+            // Nobody sees one reply before the others, but for the progress.
+            let wanted = match progress {
+                Some(_) => 1,
+                None => gather.places() - gather.answered(),
+            };
+            for Reply { ranks, value } in replies.next_batch(&sent, wanted).await? {
+                for place in ranks.iter().filter_map(|rank| selected.place_of(*rank)) {
+                    let taken = gather.put(place, open(value.clone()));
+                    if let Some(progress) = progress.as_mut().filter(|_| taken) {
+                        progress(gather.answered(), gather.places());
+                    }
                 }
             }
         }

@@ -32,7 +32,7 @@ pub(crate) struct Reply {
 impl Replies {
     /// Opens a port for the replies of the `selected` members.
     pub(crate) fn open(caster: &Caster, placement: &Arc<Placement>, selected: &Selected) -> Self {
-        let (handle, receiver) = caster.mailbox.open_port::<CastReply>();
+        let (handle, receiver) = caster.mailbox.open_weighed_port(weight);
         let port = handle.bind();
         let (placement, ranks) = (placement.clone(), selected.ranks().clone());
         let observer = move |proc: ProcId, why: &str| {
@@ -61,15 +61,39 @@ impl Replies {
 
     /// Waits for the next reply to `sent`.
     pub(crate) async fn next(&mut self, sent: &Sent) -> Result<Reply, RecvError> {
-        let reply = self.receiver.recv().await?;
+        Ok(Reply::open(self.receiver.recv().await?, sent))
+    }
+
+    /// Waits for `n_ranks` replies to `sent`, or for fewer if one of them is a failure, which may
+    /// stand for many ranks.
+    pub(crate) async fn next_batch(
+        &mut self,
+        sent: &Sent,
+        n_ranks: usize,
+    ) -> Result<impl Iterator<Item = Reply>, RecvError> {
+        let replies = self.receiver.recv_batch(n_ranks as u64).await?;
+        Ok(replies.into_iter().map(|reply| Reply::open(reply, sent)))
+    }
+}
+
+impl Reply {
+    fn open(reply: CastReply, sent: &Sent) -> Self {
         let ranks = match ReplySlot::of_ordinal(reply.ordinal).from {
             From::Rank(rank) => vec![rank as usize],
             From::Branch(branch) => sent.below(branch),
         };
-        Ok(Reply {
+        Reply {
             ranks,
             value: reply.result,
-        })
+        }
+    }
+}
+
+/// What `reply` counts for where replies of single ranks are waited for.
+fn weight(reply: &CastReply) -> u32 {
+    match (&reply.result, ReplySlot::of_ordinal(reply.ordinal).from) {
+        (Ok(_), From::Rank(_)) => 1,
+        _ => u32::MAX,
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use crate::{
-    frame::{Control, ControlDecoder, MAX_PARTS, frame_len},
+    frame::{ASK_FRAME, Control, ControlDecoder, MAX_PARTS, frame_len},
     image::Image,
     link::{LinkCore, dial::Dialled, task::sleep_until},
     outcome::{CloseReason, FailReason, Outcome, Parcel, ProtocolError},
@@ -163,8 +163,10 @@ impl<'a, P: Parcel> Connection<'a, P> {
                 .queue
                 .exchange(self.backlog, mem::take(&mut self.gone));
             if self.backlog.is_empty() {
+                self.ask_if(self.is_waited_for(stage));
                 return stage;
             }
+            let mut is_awaited = self.is_waited_for(stage);
             while self.image.frames() < BATCH_FRAMES && self.image.len() < BATCH_BYTES {
                 let Some(parcel) = self.backlog.pop_front() else {
                     break;
@@ -172,6 +174,7 @@ impl<'a, P: Parcel> Connection<'a, P> {
                 self.gone.add(Load::of(&parcel));
                 match check(parcel.payload(), self.max_message) {
                     Ok(()) => {
+                        is_awaited |= parcel.is_awaited();
                         self.image.push(parcel.payload());
                         let len = frame_len(parcel.payload());
                         self.sending.push(parcel, len);
@@ -185,8 +188,21 @@ impl<'a, P: Parcel> Connection<'a, P> {
                 }
             }
             if !self.image.is_empty() {
+                self.ask_if(is_awaited);
                 return stage;
             }
+        }
+    }
+
+    /// Returns whether somebody waits for all that was sent.
+    fn is_waited_for(&self, stage: Stage) -> bool {
+        self.core.is_flushing() || matches!(stage, Stage::Closing(_))
+    }
+
+    /// Asks the peer to acknowledge what it was not asked for, if somebody waits for that.
+    fn ask_if(&mut self, is_awaited: bool) {
+        if is_awaited && self.sending.ask(ASK_FRAME.len() as u64) {
+            self.image.push_ask();
         }
     }
 

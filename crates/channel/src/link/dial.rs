@@ -13,6 +13,7 @@ use crate::{
     handshake::{Accepted, Answer, Hello, PREAMBLE_LEN, Preamble},
     outcome::{ConnectError, Tried},
     stream::{Reader, Stream, Writer},
+    unix_stream::Unix,
 };
 
 /// A connection whose peer accepted the link.
@@ -89,13 +90,15 @@ async fn places(addr: &ChannelAddr) -> Result<Vec<Place<'_>>, ConnectError> {
 async fn greet(place: &Place<'_>, hello: &Hello) -> Result<Dialled, ConnectError> {
     let stream = match place {
         Place::Tcp(addr) => Stream::tcp(TcpStream::connect(addr).await?)?,
-        Place::Unix(name) => Stream::Unix(UnixStream::connect(socket_path(name)).await?),
+        Place::Unix(name) => {
+            Stream::Unix(Unix::new(UnixStream::connect(socket_path(name)).await?)?)
+        }
     };
     // Whoever took the name of the socket first could be anybody.
     if let Some(user) = stream.foreign_user()? {
         return Err(ConnectError::ForeignUser(user));
     }
-    let (mut reader, mut writer) = stream.split();
+    let (mut reader, mut writer) = stream.split()?;
     writer.write_all(&hello.encode()).await?;
     let mut preamble = [0; PREAMBLE_LEN];
     reader.read_exact(&mut preamble).await?;

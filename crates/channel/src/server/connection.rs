@@ -6,16 +6,23 @@
 //!   ended, so that nothing of the old one arrives behind what came over the new one.
 //! - **INV-2**: only what the sink took is acknowledged.
 
-use std::{future::ready, io, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    io, mem,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use bytes::BufMut;
 use hypermesh_wire::Payload;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf},
     select,
     sync::OwnedSemaphorePermit,
     task::yield_now,
-    time::timeout,
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -32,9 +39,10 @@ use crate::{
     stream::{Reader, Stream, Writer},
 };
 
-/// So much is read at once, unless it goes straight into the memory of a large message. There is a
-/// buffer only while something arrives.
-const READ_BUFFER: usize = 64 << 10;
+/// So much is read at once, on the stack; an idle connection holds no memory for what may come.
+const SMALL_READ: usize = 4 << 10;
+/// So much is read at once while much arrives, unless it goes straight into the memory of a large message.
+const LARGE_READ: usize = 64 << 10;
 /// How long the last words of a connection may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -58,7 +66,13 @@ enum End {
 /// The task of a connection, from its handshake to its end.
 pub(super) async fn run(serving: Arc<Serving>, stream: Stream, permit: OwnedSemaphorePermit) {
     let foreign_user = stream.foreign_user();
-    let (mut reader, mut writer) = stream.split();
+    let (mut reader, mut writer) = match stream.split() {
+        Ok(halves) => halves,
+        Err(error) => {
+            tracing::warn!(%error, "an accepted connection cannot be watched");
+            return;
+        }
+    };
     let limit = serving.endpoint.limits.handshake_timeout;
     let greet = async {
         if let Some(user) = foreign_user? {
@@ -124,7 +138,7 @@ async fn refuse(reader: &mut Reader, writer: &mut Writer, code: RefusalCode) {
 /// with unread input may take back what was written last.
 async fn drain(reader: &mut Reader, writer: &mut Writer) -> io::Result<()> {
     writer.shutdown().await?;
-    let mut buffer = vec![0; READ_BUFFER];
+    let mut buffer = vec![0; LARGE_READ];
     while reader.read(&mut buffer).await? != 0 {}
     Ok(())
 }
@@ -184,9 +198,13 @@ struct Connection<'a> {
     reader: Reader,
     writer: Writer,
     decoder: Decoder,
+    /// Where much is read into, while much arrives.
+    large: Vec<u8>,
     receiving: Receiving,
     /// What was received and not taken by the sink.
     batch: Vec<Payload>,
+    /// Whether the sender wants to hear what was taken, as soon as that is all of the batch.
+    asked: bool,
     replies: Replies,
 }
 
@@ -198,8 +216,10 @@ impl<'a> Connection<'a> {
             reader,
             writer,
             decoder: Decoder::new(serving.endpoint.limits.message),
+            large: Vec::new(),
             receiving: Receiving::default(),
             batch: Vec::new(),
+            asked: false,
             replies: Replies::default(),
         }
     }
@@ -228,22 +248,25 @@ impl<'a> Connection<'a> {
     }
 
     async fn work(&mut self, stop: &CancellationToken) -> Result<std::convert::Infallible, End> {
-        let mut stopped = std::pin::pin!(stop.cancelled());
+        let mut stopped = pin!(stop.cancelled());
+        let delay = self.serving.endpoint.limits.ack_delay;
+        let mut ack_time = pin!(sleep(delay));
         loop {
+            let had_unsaid = self.receiving.has_unsaid();
             select! {
                 biased;
                 () = &mut stopped => return Err(self.stopped()),
-                result = self.replies.finish(&self.writer), if !self.replies.is_empty() => {
+                result = self.replies.finish(&mut self.writer), if !self.replies.is_empty() => {
                     result?;
                     continue;
                 }
-                result = read(&mut self.reader, &mut self.decoder, &mut self.batch) => result?,
-                // Only when there is nothing to read at this moment.
-                () = ready(()), if self.receiving.has_unsaid() => {
+                result = read(&mut self.reader, &mut self.decoder, &mut self.batch, &mut self.large) => result?,
+                () = &mut ack_time, if had_unsaid => {
                     self.acknowledge(true)?;
                     continue;
                 }
             }
+            self.asked |= self.decoder.take_asked();
             while !self.batch.is_empty() {
                 if self.deliver()? {
                     break;
@@ -253,11 +276,15 @@ impl<'a> Connection<'a> {
                 select! {
                     biased;
                     () = &mut stopped => return Err(self.stopped()),
-                    result = self.replies.finish(&self.writer), if !self.replies.is_empty() => result?,
+                    result = self.replies.finish(&mut self.writer), if !self.replies.is_empty() => result?,
                     () = self.serving.sink.ready(&self.peer) => yield_now().await,
                 }
             }
-            self.acknowledge(false)?;
+            let asked = mem::take(&mut self.asked);
+            self.acknowledge(asked)?;
+            if !had_unsaid && self.receiving.has_unsaid() {
+                ack_time.as_mut().reset(Instant::now() + delay);
+            }
         }
     }
 
@@ -292,10 +319,10 @@ impl<'a> Connection<'a> {
         }
     }
 
-    fn acknowledge(&mut self, drained: bool) -> io::Result<()> {
-        if let Some(count) = self.receiving.ack_due(drained) {
+    fn acknowledge(&mut self, reason: bool) -> io::Result<()> {
+        if let Some(count) = self.receiving.ack_due(reason) {
             self.replies.set(Control::Ack(count));
-            self.replies.write(&self.writer)?;
+            self.replies.write(&mut self.writer)?;
         }
         Ok(())
     }
@@ -304,7 +331,7 @@ impl<'a> Connection<'a> {
     async fn say_closed(&mut self) -> io::Result<()> {
         self.replies
             .set(Control::Closed(self.receiving.delivered()));
-        self.replies.finish(&self.writer).await?;
+        self.replies.finish(&mut self.writer).await?;
         drain(&mut self.reader, &mut self.writer).await
     }
 }
@@ -316,8 +343,8 @@ async fn read(
     reader: &mut Reader,
     decoder: &mut Decoder,
     batch: &mut Vec<Payload>,
+    large: &mut Vec<u8>,
 ) -> Result<(), End> {
-    reader.readable().await?;
     if let Some((bytes, missing)) = decoder.direct() {
         let room = missing.min(bytes.capacity() - bytes.len());
         let n = reader.read_buf(&mut bytes.limit(room)).await?;
@@ -326,12 +353,37 @@ async fn read(
         }
         return Ok(decoder.direct_done(batch)?);
     }
-    let mut buffer = Vec::with_capacity(READ_BUFFER);
-    let n = reader.read_buf(&mut buffer).await?;
-    if n == 0 {
-        return Err(decoder.end().map_or_else(End::from, |()| End::Peer));
+    poll_fn(|cx| {
+        if large.is_empty() {
+            let mut small = [0; SMALL_READ];
+            let n = ready!(poll_feed(cx, reader, decoder, batch, &mut small))?;
+            if n == SMALL_READ {
+                *large = vec![0; LARGE_READ];
+            }
+        } else if ready!(poll_feed(cx, reader, decoder, batch, large))? <= SMALL_READ {
+            *large = Vec::new();
+        }
+        Poll::Ready(Ok(()))
+    })
+    .await
+}
+
+/// Reads once by way of `buffer`, and returns how much that was.
+fn poll_feed(
+    cx: &mut Context<'_>,
+    reader: &mut Reader,
+    decoder: &mut Decoder,
+    batch: &mut Vec<Payload>,
+    buffer: &mut [u8],
+) -> Poll<Result<usize, End>> {
+    let mut buffer = ReadBuf::new(buffer);
+    ready!(Pin::new(reader).poll_read(cx, &mut buffer))?;
+    if buffer.filled().is_empty() {
+        let end = decoder.end().map_or_else(End::from, |()| End::Peer);
+        return Poll::Ready(Err(end));
     }
-    Ok(decoder.feed(&buffer, batch)?)
+    decoder.feed(buffer.filled(), batch)?;
+    Poll::Ready(Ok(buffer.filled().len()))
 }
 
 /// What is said to the sender: the newest number replaces one that was not yet begun.
@@ -353,7 +405,7 @@ impl Replies {
     }
 
     /// Writes everything. Nothing is lost if the future is dropped.
-    async fn finish(&mut self, writer: &Writer) -> io::Result<()> {
+    async fn finish(&mut self, writer: &mut Writer) -> io::Result<()> {
         while !self.is_empty() {
             writer.writable().await?;
             self.write(writer)?;
@@ -362,7 +414,7 @@ impl Replies {
     }
 
     /// Writes what the socket takes at once.
-    fn write(&mut self, writer: &Writer) -> io::Result<()> {
+    fn write(&mut self, writer: &mut Writer) -> io::Result<()> {
         loop {
             if self.left == 0 {
                 let Some(control) = self.next.take() else {
