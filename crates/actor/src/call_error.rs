@@ -55,3 +55,12 @@ impl CallError {
         }
     }
 }
+
+impl From<Cause> for CallError {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::ProcDied(why) => Self::ProcDied(why.to_string()),
+            cause => Self::Undeliverable(cause),
+        }
+    }
+}

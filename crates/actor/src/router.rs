@@ -97,7 +97,7 @@ impl Router {
         };
         // Who asked is waiting for a reply, possibly in a handler: the answer must not queue.
         if let Some(header) = ReplyHeader::of(&undelivered.headers) {
-            let error = CallError::Undeliverable(undelivered.cause);
+            let error = CallError::from(undelivered.cause);
             header.refuse(self.proc.gateway(), sender, error);
             return;
         }

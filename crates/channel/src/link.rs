@@ -2,6 +2,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod dial;
+pub(crate) mod outgoing;
 pub(crate) mod task;
 
 use std::{
@@ -54,7 +55,7 @@ impl<P: Parcel> Link<P> {
     ///
     /// Nothing is promised about delivery until the parcel is completed.
     pub fn post(&self, parcel: P) {
-        if let Err((parcel, reason)) = self.core().queue.push(parcel) {
+        if let Err((parcel, reason)) = self.core().push(parcel) {
             parcel.complete(Outcome::Failed(reason));
         }
     }
@@ -67,7 +68,7 @@ impl<P: Parcel> Link<P> {
     pub fn try_post(&self, parcel: P) -> Result<(), TryPostError<P>> {
         let core = self.core();
         let result = match connection::check(parcel.payload(), core.max_message) {
-            Ok(()) => core.queue.push(parcel),
+            Ok(()) => core.push(parcel),
             Err(reason) => Err((parcel, reason)),
         };
         result.map_err(|(parcel, reason)| TryPostError { parcel, reason })
@@ -288,7 +289,7 @@ impl<P> fmt::Debug for TryPostError<P> {
 
 /// What a link and its task share.
 #[derive(Debug)]
-pub(crate) struct LinkCore<P> {
+pub(crate) struct LinkCore<P: Parcel> {
     pub(crate) addr: ChannelAddr,
     pub(crate) queue: Queue<P>,
     pub(crate) max_message: u64,
@@ -346,6 +347,14 @@ impl<P: Parcel> LinkCore<P> {
         }
     }
 
+    /// Queues a parcel, or writes it at once if the link is idle; or gives it back with the reason.
+    fn push(&self, parcel: P) -> Result<(), (P, FailReason)> {
+        if let Some((mut out, parcel)) = self.queue.push(parcel)? {
+            out.write_now(parcel, self.is_flushing());
+        }
+        Ok(())
+    }
+
     /// Has the peer asked for acknowledgements at once, until the result is dropped.
     fn wait_for_acks(&self) -> Flushing<'_> {
         self.flushing.fetch_add(1, Ordering::Relaxed);
@@ -398,7 +407,9 @@ impl<P: Parcel> LinkCore<P> {
 
     /// Ends the link: `taken`, and what is queued, fails. Does nothing to a link that has ended.
     pub(crate) fn end(&self, reason: CloseReason, taken: VecDeque<P>) {
-        let waiting = self.queue.finish(reason.clone());
+        let (waiting, lent) = self.queue.finish(reason.clone());
+        // What it has sent has its outcome with it.
+        drop(lent);
         // Whoever learns of a failure below finds the link closed, and may make another one.
         self.set_status(LinkStatus::Closed(reason.clone()));
         let failed = (taken.len() + waiting.len()) as u64;

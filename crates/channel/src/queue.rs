@@ -6,17 +6,28 @@
 //!   did not write included.
 //! - **INV-2**: after [`finish`](Queue::finish) nothing is queued any more.
 //! - **INV-3**: no parcel is completed, and no waker called, while the lock is held.
+//! - **INV-4**: the writing end of the connection has one user: the task, or while that waits for parcels
+//!   whoever borrowed it to write one. It is lent only while nothing waits, so that parcels are
+//!   written in the order in which they were posted.
+//! - **INV-5**: whatever comes while it is borrowed wakes the task, which gets it back when it is returned.
 
 use std::{
     collections::VecDeque,
     mem,
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::{Duration, Instant},
 };
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::{sync::Notify, time::Instant as Deadline};
 
-use crate::outcome::{CloseReason, FailReason, Outcome, Parcel, complete};
+use crate::{
+    link::outgoing::Outgoing,
+    outcome::{CloseReason, FailReason, Outcome, Parcel, complete},
+};
+
+/// Parcels that come sooner one after the other are written by the task, as many at once as there are.
+const BURST: Duration = Duration::from_micros(30);
 
 /// An emptied queue of more room than this is not kept.
 const KEPT_ROOM: usize = 4096;
@@ -27,14 +38,14 @@ pub(crate) enum Stage {
     /// Parcels are accepted.
     Open,
     /// No parcel is accepted; those that were may still be written and acknowledged until then.
-    Closing(Instant),
+    Closing(Deadline),
     /// The task is to end at once.
     Killed,
 }
 
 /// The parcels of one link that wait for its task.
 #[derive(Debug)]
-pub(crate) struct Queue<P> {
+pub(crate) struct Queue<P: Parcel> {
     state: Mutex<State<P>>,
     max_messages: usize,
     max_bytes: u64,
@@ -43,7 +54,7 @@ pub(crate) struct Queue<P> {
 }
 
 #[derive(Debug)]
-struct State<P> {
+struct State<P: Parcel> {
     waiting: VecDeque<P>,
     load: Load,
     /// The parcels that were ever queued.
@@ -56,6 +67,39 @@ struct State<P> {
     hungry: bool,
     /// Whether the task is to look around, whatever it waits for.
     nudged: bool,
+    /// The writing end of the connection, for whoever posts.
+    lent: Option<Box<Outgoing<P>>>,
+    /// Whether the task wants it back.
+    reclaiming: bool,
+    /// When it was borrowed last.
+    borrowed: Option<Instant>,
+}
+
+/// The writing end of a link's connection in the hands of who posts, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Borrowed<'a, P: Parcel> {
+    queue: &'a Queue<P>,
+    out: Option<Box<Outgoing<P>>>,
+    /// Whether all that was framed is written.
+    is_clean: bool,
+}
+
+impl<P: Parcel> Borrowed<'_, P> {
+    /// Writes `parcel`, as [`Outgoing::write_now`].
+    pub(crate) fn write_now(&mut self, parcel: P, is_flushing: bool) {
+        self.is_clean = false;
+        if let Some(out) = &mut self.out {
+            self.is_clean = out.write_now(parcel, is_flushing);
+        }
+    }
+}
+
+impl<P: Parcel> Drop for Borrowed<'_, P> {
+    fn drop(&mut self) {
+        if let Some(out) = self.out.take() {
+            self.queue.give_back(out, self.is_clean);
+        }
+    }
 }
 
 /// Messages and their bytes.
@@ -96,6 +140,9 @@ impl<P: Parcel> Queue<P> {
             task: None,
             hungry: false,
             nudged: false,
+            lent: None,
+            reclaiming: false,
+            borrowed: None,
         };
         Self {
             state: Mutex::new(state),
@@ -105,8 +152,9 @@ impl<P: Parcel> Queue<P> {
         }
     }
 
-    /// Queues a parcel, or gives it back with the reason.
-    pub(crate) fn push(&self, parcel: P) -> Result<(), (P, FailReason)> {
+    /// Queues a parcel, or hands it back with the means to write it, or with the reason why it is
+    /// refused.
+    pub(crate) fn push(&self, parcel: P) -> Result<Option<ToWrite<'_, P>>, (P, FailReason)> {
         let load = Load::of(&parcel);
         let mut state = self.lock();
         if let Some(reason) = state.refusal() {
@@ -116,8 +164,17 @@ impl<P: Parcel> Queue<P> {
             let Load { messages, bytes } = state.load;
             return Err((parcel, FailReason::QueueFull { messages, bytes }));
         }
-        state.load.add(load);
         state.posted += 1;
+        if let Some(out) = state.borrow(&parcel) {
+            drop(state);
+            let borrowed = Borrowed {
+                queue: self,
+                out: Some(out),
+                is_clean: true,
+            };
+            return Ok(Some((borrowed, parcel)));
+        }
+        state.load.add(load);
         state.waiting.push_back(parcel);
         let task = if state.hungry {
             state.task.take()
@@ -126,7 +183,49 @@ impl<P: Parcel> Queue<P> {
         };
         drop(state);
         wake(task);
-        Ok(())
+        Ok(None)
+    }
+
+    /// Lets whoever posts use the writing end of the connection, until it is reclaimed.
+    pub(crate) fn lend(&self, out: Box<Outgoing<P>>) {
+        self.lock().lent = Some(out);
+    }
+
+    /// Waits until nobody uses what was lent, and returns it. To be called once for each loan.
+    pub(crate) async fn reclaim(&self) -> Box<Outgoing<P>> {
+        std::future::poll_fn(|cx| {
+            let mut state = self.lock();
+            state.reclaiming = state.lent.is_none();
+            if let Some(out) = state.lent.take() {
+                return Poll::Ready(out);
+            }
+            let old = state.register(cx);
+            drop(state);
+            drop(old);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Takes back what was borrowed, and wakes the task if there is something to do.
+    fn give_back(&self, out: Box<Outgoing<P>>, is_clean: bool) {
+        let mut state = self.lock();
+        if state.finished.is_some() {
+            drop(state);
+            // The last outcomes of what it has sent.
+            drop(out);
+            return;
+        }
+        state.lent = Some(out);
+        // What was queued meanwhile has woken the task.
+        let task = if state.reclaiming || !is_clean {
+            state.nudged = true;
+            state.task.take()
+        } else {
+            None
+        };
+        drop(state);
+        wake(task);
     }
 
     /// Waits until there is room for another parcel.
@@ -159,7 +258,7 @@ impl<P: Parcel> Queue<P> {
 
     /// Stops accepting parcels, and lets the task go on for those it has until `deadline`, or until
     /// an earlier deadline that it was given before.
-    pub(crate) fn close(&self, deadline: Instant) {
+    pub(crate) fn close(&self, deadline: Deadline) {
         self.advance(|stage| match stage {
             Stage::Open => Stage::Closing(deadline),
             Stage::Closing(earlier) => Stage::Closing(earlier.min(deadline)),
@@ -220,16 +319,17 @@ impl<P: Parcel> Queue<P> {
         std::future::poll_fn(|cx| self.poll_news(cx, seen, hungry)).await;
     }
 
-    /// Ends the queue and returns what waits in it. Later parcels are refused with `reason`.
-    pub(crate) fn finish(&self, reason: CloseReason) -> VecDeque<P> {
-        let waiting = {
+    /// Ends the queue and returns what waits in it, and what is lent. Later parcels are refused with
+    /// `reason`.
+    pub(crate) fn finish(&self, reason: CloseReason) -> (VecDeque<P>, Option<Box<Outgoing<P>>>) {
+        let left = {
             let mut state = self.lock();
             state.finished.get_or_insert(reason);
             state.load = Load::default();
-            mem::take(&mut state.waiting)
+            (mem::take(&mut state.waiting), state.lent.take())
         };
         self.room.notify_waiters();
-        waiting
+        left
     }
 
     fn poll_news(&self, cx: &mut Context<'_>, seen: Stage, hungry: bool) -> Poll<()> {
@@ -240,10 +340,7 @@ impl<P: Parcel> Queue<P> {
             return Poll::Ready(());
         }
         state.hungry = hungry;
-        let old = match &state.task {
-            Some(task) if task.will_wake(cx.waker()) => None,
-            _ => state.task.replace(cx.waker().clone()),
-        };
+        let old = state.register(cx);
         drop(state);
         drop(old);
         Poll::Pending
@@ -270,7 +367,33 @@ impl<P: Parcel> Queue<P> {
     }
 }
 
-impl<P> State<P> {
+/// A parcel, and what its poster may write it with.
+type ToWrite<'a, P> = (Borrowed<'a, P>, P);
+
+impl<P: Parcel> State<P> {
+    /// Takes what is lent if `parcel` may be written with it now: nothing waits before it, and it is not
+    /// one of many in a short time, which the task writes at once.
+    fn borrow(&mut self, parcel: &P) -> Option<Box<Outgoing<P>>> {
+        let is_open = self.waiting.is_empty() && self.stage == Stage::Open;
+        if !is_open || !self.lent.as_ref()?.is_small(parcel) {
+            return None;
+        }
+        let now = Instant::now();
+        let since = self.borrowed.replace(now).map(|then| now - then);
+        if since.is_some_and(|since| since < BURST) {
+            return None;
+        }
+        self.lent.take()
+    }
+
+    /// Remembers the task that waits, and returns the waker that was known before.
+    fn register(&mut self, cx: &Context<'_>) -> Option<Waker> {
+        match &self.task {
+            Some(task) if task.will_wake(cx.waker()) => None,
+            _ => self.task.replace(cx.waker().clone()),
+        }
+    }
+
     fn refusal(&self) -> Option<FailReason> {
         match (&self.finished, self.stage) {
             (Some(reason), _) => Some(reason.clone().into()),

@@ -28,8 +28,10 @@ pub enum Cause {
     },
     /// The proc has no such actor.
     ActorNotFound,
-    /// The actor, or its proc, has ended, with this status.
+    /// The actor, or its proc in good order, has ended, with this status.
     OwnerExited(Arc<str>),
+    /// The proc has died, for this reason. What was sent before that may have been delivered.
+    ProcDied(Arc<str>),
     /// The actor does not handle messages of this type.
     NoHandler,
     /// The mailbox has never had such a port.
@@ -69,7 +71,7 @@ pub enum Cause {
 impl Cause {
     /// Returns whether the message may have been delivered all the same.
     pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Unknown(_))
+        matches!(self, Self::Unknown(_) | Self::ProcDied(_))
     }
 }
 
@@ -87,6 +89,7 @@ impl fmt::Display for Cause {
             }
             Self::ActorNotFound => f.write_str("no such actor"),
             Self::OwnerExited(status) => write!(f, "the owner has exited: {status}"),
+            Self::ProcDied(why) => write!(f, "the proc has died: {why}"),
             Self::NoHandler => f.write_str("the actor has no handler for this type"),
             Self::PortNeverExisted => f.write_str("no such port"),
             Self::PortGone => f.write_str("the port is closed"),

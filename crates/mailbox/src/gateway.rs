@@ -18,13 +18,14 @@ use crate::counters::Counters;
 use crate::death::Deaths;
 use crate::fold::panic_text;
 use crate::inbound::Inbound;
+use crate::limbo::{Entry, Limbo, Wait};
 use crate::links::Links;
-use crate::outbound::Outbound;
+use crate::outbound::{Doubtful, Outbound};
 use crate::routes::{Hop, Origin, Routes};
 use crate::timer::Timers;
 use crate::{
     CONTROL_UNDELIVERED, Cause, DeathObserver, DeathWatch, Envelope, FLAG_BOUNCE, GatewayStats,
-    Location, MailboxSender, Port, ProcId, Undelivered,
+    Location, MailboxSender, Port, ProcId, UNKNOWN_PAUSE, Undelivered,
 };
 
 /// How a gateway is made.
@@ -39,6 +40,8 @@ pub struct GatewayOptions {
     pub hub: LocalHub,
     /// What links allow.
     pub limits: Limits,
+    /// See [`UNKNOWN_PAUSE`].
+    pub unknown_pause: Duration,
 }
 
 impl GatewayOptions {
@@ -49,6 +52,7 @@ impl GatewayOptions {
             transport,
             hub: LocalHub::new(),
             limits: Limits::default(),
+            unknown_pause: UNKNOWN_PAUSE.get(),
         }
     }
 }
@@ -69,6 +73,8 @@ pub(crate) struct Shared {
     home: Home,
     timers: Timers,
     deaths: Arc<Deaths>,
+    limbo: Limbo<Doubtful>,
+    unknown_pause: Duration,
     counters: Counters,
 }
 
@@ -92,6 +98,7 @@ impl Gateway {
             transport,
             hub,
             limits,
+            unknown_pause,
         } = options;
         let mut endpoint = EndpointOptions::new(runtime.clone());
         endpoint.hub = hub;
@@ -105,6 +112,8 @@ impl Gateway {
             home: Home::default(),
             timers: Timers::new(),
             deaths: Arc::default(),
+            limbo: Limbo::new(),
+            unknown_pause,
             counters: Counters::default(),
         };
         Self {
@@ -237,6 +246,7 @@ impl Gateway {
     pub fn proc_died(&self, proc: ProcId, why: &str) {
         self.shared.routes.bury(proc, why);
         self.shared.deaths.tell(proc, why);
+        self.settle(proc, self.shared.limbo.on_death(proc));
     }
 
     /// Calls `observer` for each proc that dies, until the watch is dropped. It must not block.
@@ -268,7 +278,46 @@ impl Gateway {
         let report = self.shared.endpoint.shutdown(until - Instant::now()).await;
         drop(servers);
         self.shared.timers.stop().await;
+        for doubtful in self.shared.limbo.take_all() {
+            self.settle(doubtful.proc(), [doubtful]);
+        }
         report
+    }
+
+    /// Takes a message that may or may not have been delivered. Its sender is told when it is known why,
+    /// or after a pause.
+    pub(crate) fn doubt(&self, doubtful: Doubtful) {
+        let shared = &self.shared;
+        let proc = doubtful.proc();
+        if shared.routes.death_of(proc).is_some() {
+            return self.settle(proc, [doubtful]);
+        }
+        match shared.limbo.enter(proc, doubtful) {
+            Entry::Waits => {}
+            Entry::Full(doubtful) => self.settle(proc, [doubtful]),
+            Entry::First(wait) => {
+                let until = Instant::now() + shared.unknown_pause;
+                shared
+                    .timers
+                    .add(&shared.runtime, until, Arc::downgrade(&wait) as _);
+            }
+        }
+        // The death may have come between the look and the entry.
+        if shared.routes.death_of(proc).is_some() {
+            self.settle(proc, shared.limbo.on_death(proc));
+        }
+    }
+
+    /// Ends the pause of messages.
+    pub(crate) fn end_doubt(&self, wait: &Wait<Doubtful>) {
+        self.settle(wait.proc(), self.shared.limbo.end(wait));
+    }
+
+    /// Tells the senders of messages for `proc` what is known by now.
+    fn settle(&self, proc: ProcId, doubtful: impl IntoIterator<Item = Doubtful>) {
+        for doubtful in doubtful {
+            doubtful.bounce(self.shared.routes.death_of(proc));
+        }
     }
 
     /// Tells the sender of a message what became of it.

@@ -68,6 +68,7 @@ mod counters;
 mod death;
 mod gateway;
 mod inbound;
+mod limbo;
 mod links;
 mod outbound;
 mod routes;
@@ -104,6 +105,7 @@ pub use reducer_registry::{ReducerClash, UnknownReducer, check_reducers};
 pub use sender::{MailboxSender, SendContext};
 pub use settings::{
     FLUSH_TIMEOUT, MESSAGE_TTL, PORT_QUEUE_LIMIT, REDIAL_PAUSE, RETURNED_PAYLOAD_LIMIT,
+    UNKNOWN_PAUSE,
 };
 pub use split::{SplitError, SplitHandle};
 pub use undelivered::Undelivered;

@@ -6,9 +6,13 @@ use hypermesh_channel::{Outcome, Parcel};
 use hypermesh_wire::{Any, EncodeError, Headers, Payload, TypeKey};
 
 use crate::gateway::{Gateway, Shared};
+use crate::limbo::Wait;
 use crate::links::cause_of_failure;
+use crate::timer::Timed;
 use crate::wire_form::{self, BodyPlace};
-use crate::{Cause, Envelope, EnvelopeHeader, Location, RETURNED_PAYLOAD_LIMIT, Undelivered};
+use crate::{
+    Cause, Envelope, EnvelopeHeader, Location, ProcId, RETURNED_PAYLOAD_LIMIT, Undelivered,
+};
 
 pub(crate) struct Outbound {
     payload: Payload,
@@ -88,6 +92,38 @@ impl Outbound {
     }
 }
 
+/// An envelope that may or may not have been delivered.
+pub(crate) struct Doubtful {
+    outbound: Outbound,
+    /// What is known, if nothing better is.
+    cause: Cause,
+}
+
+impl Doubtful {
+    /// Returns the proc that it was for.
+    pub(crate) fn proc(&self) -> ProcId {
+        self.outbound.header.dst.actor.proc
+    }
+
+    /// Returns the gateway that sent it, if that has not ended.
+    fn gateway(&self) -> Option<Gateway> {
+        Gateway::upgrade(&self.outbound.gateway)
+    }
+
+    /// Tells the sender why its receiver does not have it, or that nothing is known.
+    pub(crate) fn bounce(self, death: Option<Cause>) {
+        self.outbound.bounce(death.unwrap_or(self.cause));
+    }
+}
+
+impl Timed for Wait<Doubtful> {
+    fn on_deadline(&self) {
+        if let Some(gateway) = self.look(|first| first.gateway()) {
+            gateway.end_doubt(self);
+        }
+    }
+}
+
 impl Parcel for Outbound {
     fn payload(&self) -> &Payload {
         &self.payload
@@ -97,7 +133,15 @@ impl Parcel for Outbound {
         match outcome {
             Outcome::Acked => {}
             Outcome::Failed(reason) => self.bounce(cause_of_failure(&reason)),
-            Outcome::Unknown(reason) => self.bounce(Cause::Unknown(reason.to_string().into())),
+            Outcome::Unknown(reason) => {
+                if let Some(gateway) = Gateway::upgrade(&self.gateway) {
+                    let cause = Cause::Unknown(reason.to_string().into());
+                    gateway.doubt(Doubtful {
+                        outbound: self,
+                        cause,
+                    });
+                }
+            }
         }
     }
 }

@@ -71,8 +71,8 @@ impl Routes {
             }
             _ => {}
         }
-        if let Some(why) = self.dead.get(&dst) {
-            return Hop::Nowhere(Cause::OwnerExited(why));
+        if let Some(death) = self.death_of(dst) {
+            return Hop::Nowhere(death);
         }
         let routed = self.procs.get(&dst).or_else(|| self.worlds.get(&dst.world));
         let known = routed.or_else(|| self.learned.get(&dst));
@@ -146,6 +146,11 @@ impl Routes {
             self.learned
                 .insert_bounded(proc, via.clone().into(), MEMORY);
         }
+    }
+
+    /// Returns why nothing reaches `proc` any more, if it is known to have died.
+    pub(crate) fn death_of(&self, proc: ProcId) -> Option<Cause> {
+        self.dead.get(&proc).map(Cause::ProcDied)
     }
 
     /// Forgets all ways to `proc`: what is sent there comes back with `why`.

@@ -25,6 +25,11 @@ config! {
     pub static FLUSH_TIMEOUT: Duration = Duration::from_secs(5),
         env = "HYPERMESH_FLUSH_TIMEOUT";
 
+    /// How long a message that may or may not have been delivered waits for news of the death of its
+    /// receiver, before its sender is told that nothing is known.
+    pub static UNKNOWN_PAUSE: Duration = Duration::from_millis(250),
+        env = "HYPERMESH_UNKNOWN_PAUSE";
+
     /// How long a link that failed is left alone before its address is dialled again.
     pub static REDIAL_PAUSE: Duration = Duration::from_millis(50),
         env = "HYPERMESH_REDIAL_PAUSE";

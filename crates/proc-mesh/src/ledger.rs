@@ -11,6 +11,7 @@
 //! - **INV-5**: a report about another generation of a proc or an actor changes nothing.
 //! - **INV-6**: a member that was drained or killed, and not by a stop of its mesh, ends with its proc:
 //!   that is how a proc ends its actors, and the end of the proc is the cause to be told.
+//! - **INV-7**: a message that came back because its proc has died makes no event: that of the proc tells.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -221,7 +222,8 @@ impl Ledger {
         let Some(rank) = self.rank_of(actor.proc) else {
             return self.on_stray(actor, cause);
         };
-        if self.procs[rank].end.is_some() {
+        // INV-7: the event comes, if it was not told yet.
+        if self.procs[rank].end.is_some() || matches!(cause, Cause::ProcDied(_)) {
             return Vec::new();
         }
         let Some(mesh) = self.meshes.get_mut(&actor.actor) else {

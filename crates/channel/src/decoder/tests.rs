@@ -67,6 +67,25 @@ proptest! {
     }
 
     #[test]
+    fn a_question_is_noticed_behind_the_messages_before_it_however_the_stream_is_cut(
+        payloads in proptest::collection::vec(any_payload(), 0..3),
+        step in prop_oneof![1usize..20, 1000usize..200_000],
+    ) {
+        let mut bytes = stream(&payloads);
+        let ask = bytes.len();
+        bytes.extend(crate::frame::ASK_FRAME);
+        bytes.extend(stream(&payloads));
+        let mut decoder = Decoder::new(u64::MAX);
+        let mut messages = Vec::new();
+        for (i, piece) in bytes.chunks(step).enumerate() {
+            decoder.feed(piece, &mut messages).unwrap();
+            let seen = (i * step..i * step + piece.len()).contains(&(ask + 7));
+            prop_assert_eq!(decoder.take_asked(), seen);
+        }
+        prop_assert_eq!(messages, [&payloads[..], &payloads[..]].concat());
+    }
+
+    #[test]
     fn inv3_a_cut_stream_gives_whole_messages_and_an_error(
         payloads in proptest::collection::vec(any_payload(), 1..4),
         cut in any::<prop::sample::Index>(),
@@ -108,6 +127,9 @@ fn a_message_of_the_limit_passes_and_one_byte_more_is_refused() {
 fn what_is_no_message_is_refused() {
     let kind = [9, 0, 0, 0, 0, 0, 0, 0];
     assert_eq!(decode(&kind, 8, 100), Err(FrameError::Kind(9)));
+    for ask in [[4, 0, 0, 0, 5, 0, 0, 0], [4, 5, 0, 0, 0, 0, 0, 0]] {
+        assert_eq!(decode(&ask, 8, 100), Err(FrameError::AskLength(5)));
+    }
     let parts = [1, 255, 255, 255, 0, 0, 0, 0];
     assert_eq!(
         decode(&parts, 3, 100),

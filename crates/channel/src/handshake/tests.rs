@@ -55,6 +55,7 @@ fn the_vectors_of_the_document_are_what_is_sent() {
         "answer refused kind",
         &refused(RefusalCode::Kind(LinkKind(5))),
     );
+    check_document("frame ask", &crate::frame::ASK_FRAME);
     check_document("frame ack", &Control::Ack(300).encode());
     check_document("frame closed", &Control::Closed(7).encode());
     let message = Payload {

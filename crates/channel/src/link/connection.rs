@@ -3,19 +3,14 @@
 use std::{collections::VecDeque, io, mem};
 
 use hypermesh_wire::Payload;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    select,
-};
+use tokio::{io::AsyncReadExt, select};
 
 use crate::{
-    frame::{ASK_FRAME, Control, ControlDecoder, MAX_PARTS, frame_len},
-    image::Image,
-    link::{LinkCore, dial::Dialled, task::sleep_until},
+    frame::{Control, ControlDecoder, MAX_PARTS},
+    link::{LinkCore, dial::Dialled, outgoing::Outgoing, task::sleep_until},
     outcome::{CloseReason, FailReason, Outcome, Parcel, ProtocolError},
     queue::{Load, Stage},
-    session::Sending,
-    stream::{Reader, Writer},
+    stream::Reader,
 };
 
 /// A batch is written when it has so many frames or so many bytes, or when no more is queued.
@@ -55,10 +50,6 @@ pub(crate) struct Connection<'a, P: Parcel> {
     /// What was taken from the queue and not handed to the socket.
     backlog: &'a mut VecDeque<P>,
     reader: Reader,
-    writer: Writer,
-    max_message: u64,
-    sending: Sending<P>,
-    image: Image,
     /// What left the backlog, and the queue was not told.
     gone: Load,
     control: ControlDecoder,
@@ -72,164 +63,160 @@ enum Event {
 }
 
 impl<'a, P: Parcel> Connection<'a, P> {
-    pub(crate) fn new(
+    /// Works on the connection until it or the link ends. Parcels of which no whole frame was written are
+    /// then at the front of the backlog, unless the link ended.
+    pub(crate) async fn run(
         core: &'a LinkCore<P>,
         backlog: &'a mut VecDeque<P>,
         dialled: Dialled,
-    ) -> Self {
+    ) -> Ended {
         let Dialled {
             reader,
             writer,
             accepted,
         } = dialled;
-        Self {
+        let max_message = accepted.max_message.min(core.max_message);
+        let out = Box::new(Outgoing::new(writer, max_message));
+        let connection = Self {
             core,
             backlog,
             reader,
-            writer,
-            max_message: accepted.max_message.min(core.max_message),
-            sending: Sending::new(),
-            image: Image::default(),
             gone: Load::default(),
             control: ControlDecoder::default(),
-        }
+        };
+        connection.work(out).await
     }
 
-    /// Works until the connection or the link ends. Parcels of which no whole frame was written are
-    /// then at the front of the backlog, unless the link ended.
-    pub(crate) async fn run(mut self) -> Ended {
+    async fn work(mut self, mut out: Box<Outgoing<P>>) -> Ended {
         let mut buffer = [0; CONTROL_BUFFER];
         loop {
-            let stage = if self.image.is_empty() {
-                self.fill()
+            let stage = if out.image.is_empty() {
+                self.fill(&mut out)
             } else {
                 self.core.queue.stage()
             };
             match stage {
                 Stage::Open => {}
-                Stage::Closing(_) if self.sending.is_empty() => {
+                Stage::Closing(_) if out.sending.is_empty() => {
                     return Ended::Closed(CloseReason::Closed);
                 }
                 Stage::Closing(_) => {}
-                Stage::Killed => return self.give_up(),
+                Stage::Killed => return self.give_up(&mut out),
             }
-            match self.next(stage, &mut buffer).await {
-                Event::Read(Ok(0)) => return self.lose(io::ErrorKind::UnexpectedEof.into()),
-                Event::Read(Ok(n)) => match self.take_control(&buffer[..n]) {
+            let event;
+            (out, event) = self.next(stage, out, &mut buffer).await;
+            match event {
+                Event::Read(Ok(0)) => {
+                    return self.lose(&mut out, io::ErrorKind::UnexpectedEof.into());
+                }
+                Event::Read(Ok(n)) => match self.take_control(&mut out, &buffer[..n]) {
                     Ok(None) => {}
                     Ok(Some(reason)) => return Ended::Closed(reason),
-                    Err(error) => return self.break_off(error),
+                    Err(error) => return self.end(&mut out, CloseReason::Protocol(error)),
                 },
-                Event::Wrote(Ok(n)) => {
-                    self.image.advance(n);
-                    self.sending.on_written(n as u64);
+                Event::Wrote(Ok(n)) => out.on_written(n),
+                Event::Read(Err(error)) | Event::Wrote(Err(error)) => {
+                    return self.lose(&mut out, error);
                 }
-                Event::Read(Err(error)) | Event::Wrote(Err(error)) => return self.lose(error),
                 Event::News => {}
-                Event::Deadline => return self.give_up(),
+                Event::Deadline => return self.give_up(&mut out),
             }
         }
     }
 
-    /// Waits for what happens next. Acknowledgements come first: they make room.
-    async fn next(&mut self, stage: Stage, buffer: &mut [u8]) -> Event {
-        let Self {
-            core,
-            reader,
-            writer,
-            image,
-            ..
-        } = self;
-        let slices = image.slices();
-        let is_writing = !slices.is_empty();
+    /// Waits for what happens next. Acknowledgements come first: they make room. While there is nothing
+    /// to write, whoever posts may write.
+    async fn next(
+        &mut self,
+        stage: Stage,
+        mut out: Box<Outgoing<P>>,
+        buffer: &mut [u8],
+    ) -> (Box<Outgoing<P>>, Event) {
+        let Self { core, reader, .. } = self;
         let deadline = match stage {
             Stage::Closing(deadline) => Some(deadline),
             Stage::Open | Stage::Killed => None,
         };
-        select! {
+        if !out.image.is_empty() {
+            let event = select! {
+                biased;
+                read = reader.read(buffer) => Event::Read(read),
+                wrote = out.write() => Event::Wrote(wrote),
+                () = core.queue.news(stage, false) => Event::News,
+                () = sleep_until(deadline) => Event::Deadline,
+            };
+            return (out, event);
+        }
+        core.queue.lend(out);
+        let event = select! {
             biased;
             read = reader.read(buffer) => Event::Read(read),
-            wrote = writer.write_vectored(&slices), if is_writing => Event::Wrote(wrote),
-            () = core.queue.news(stage, !is_writing) => Event::News,
+            () = core.queue.news(stage, true) => Event::News,
             () = sleep_until(deadline) => Event::Deadline,
-        }
+        };
+        (core.queue.reclaim().await, event)
     }
 
     /// Makes the next batch of what is queued, and returns the stage of the link.
-    fn fill(&mut self) -> Stage {
+    fn fill(&mut self, out: &mut Outgoing<P>) -> Stage {
         loop {
             let stage = self
                 .core
                 .queue
                 .exchange(self.backlog, mem::take(&mut self.gone));
+            let mut is_awaited = self.core.is_flushing() || matches!(stage, Stage::Closing(_));
             if self.backlog.is_empty() {
-                self.ask_if(self.is_waited_for(stage));
+                out.ask_if(is_awaited);
                 return stage;
             }
-            let mut is_awaited = self.is_waited_for(stage);
-            while self.image.frames() < BATCH_FRAMES && self.image.len() < BATCH_BYTES {
+            while out.image.frames() < BATCH_FRAMES && out.image.len() < BATCH_BYTES {
                 let Some(parcel) = self.backlog.pop_front() else {
                     break;
                 };
                 self.gone.add(Load::of(&parcel));
-                match check(parcel.payload(), self.max_message) {
+                match check(parcel.payload(), out.max_message) {
                     Ok(()) => {
                         is_awaited |= parcel.is_awaited();
-                        self.image.push(parcel.payload());
-                        let len = frame_len(parcel.payload());
-                        self.sending.push(parcel, len);
+                        out.push(parcel);
                     }
                     Err(reason) => {
                         let core = self.core;
                         let mut done = |parcel, outcome| core.complete(parcel, outcome);
-                        self.sending.push_failed(parcel, reason, &mut done);
+                        out.sending.push_failed(parcel, reason, &mut done);
                         core.told();
                     }
                 }
             }
-            if !self.image.is_empty() {
-                self.ask_if(is_awaited);
+            if !out.image.is_empty() {
+                out.ask_if(is_awaited);
                 return stage;
             }
         }
     }
 
-    /// Returns whether somebody waits for all that was sent.
-    fn is_waited_for(&self, stage: Stage) -> bool {
-        self.core.is_flushing() || matches!(stage, Stage::Closing(_))
-    }
-
-    /// Asks the peer to acknowledge what it was not asked for, if somebody waits for that.
-    fn ask_if(&mut self, is_awaited: bool) {
-        if is_awaited && self.sending.ask(ASK_FRAME.len() as u64) {
-            self.image.push_ask();
-        }
-    }
-
     /// Takes what the peer said, and returns the reason if the link ends with it.
-    fn take_control(&mut self, bytes: &[u8]) -> Result<Option<CloseReason>, ProtocolError> {
-        let Self {
-            core,
-            sending,
-            control,
-            ..
-        } = self;
+    fn take_control(
+        &mut self,
+        out: &mut Outgoing<P>,
+        bytes: &[u8],
+    ) -> Result<Option<CloseReason>, ProtocolError> {
+        let core = self.core;
         let mut done = |parcel, outcome: Outcome| core.complete(parcel, outcome);
         let mut closed = None;
-        let result = control.feed(bytes, |control| match control {
-            Control::Ack(count) => sending.on_ack(count, &mut done),
+        let result = self.control.feed(bytes, |control| match control {
+            Control::Ack(count) => out.sending.on_ack(count, &mut done),
             Control::Closed(count) => {
                 closed = Some(CloseReason::PeerClosed);
-                sending.on_peer_closed(count, &mut done)
+                out.sending.on_peer_closed(count, &mut done)
             }
         });
         core.told();
         result.map(|()| closed)
     }
 
-    fn lose(mut self, error: io::Error) -> Ended {
+    fn lose(self, out: &mut Outgoing<P>, error: io::Error) -> Ended {
         let core = self.core;
-        let back = self
+        let back = out
             .sending
             .on_lost(&mut |parcel, outcome| core.complete(parcel, outcome));
         core.told();
@@ -241,18 +228,14 @@ impl<'a, P: Parcel> Connection<'a, P> {
         Ended::Lost(error)
     }
 
-    fn break_off(self, error: ProtocolError) -> Ended {
-        self.end(CloseReason::Protocol(error))
+    fn give_up(self, out: &mut Outgoing<P>) -> Ended {
+        self.end(out, CloseReason::Closed)
     }
 
-    fn give_up(self) -> Ended {
-        self.end(CloseReason::Closed)
-    }
-
-    fn end(mut self, reason: CloseReason) -> Ended {
+    fn end(self, out: &mut Outgoing<P>, reason: CloseReason) -> Ended {
         let core = self.core;
         let why = FailReason::from(reason.clone());
-        self.sending
+        out.sending
             .on_end(&why, &mut |parcel, outcome| core.complete(parcel, outcome));
         core.told();
         Ended::Closed(reason)

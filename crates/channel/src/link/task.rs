@@ -83,10 +83,7 @@ impl<P: Parcel> LinkTask<P> {
             });
             self.core.set_status(LinkStatus::Active);
             let began = Instant::now();
-            match Connection::new(&self.core, &mut self.backlog, dialled)
-                .run()
-                .await
-            {
+            match Connection::run(&self.core, &mut self.backlog, dialled).await {
                 Ended::Closed(reason) => return reason,
                 Ended::Lost(error) => {
                     tracing::debug!(addr = %self.core.addr, %error, "a connection was lost");

@@ -39,7 +39,7 @@ fn note(log: &mut String, name: char, outcome: &Outcome) {
 /// Runs a script on a connection whose frames have 10 bytes, and checks what is logged: outcomes,
 /// what is given back after a loss, errors.
 ///
-/// A small letter is a parcel that is sent, a capital one that is too large to be sent; `w25` says
+/// `q` asks the peer for acks, in 8 bytes, and logs whether there was something to ask for. Another small letter is a parcel that is sent, a capital one that is too large to be sent; `w25` says
 /// that the socket took 25 bytes, `k2` acks 2 frames, `c2` is a close of the peer after 2, `L` loses
 /// the connection, `E` ends the link, `D` drops it.
 #[track_caller]
@@ -71,6 +71,10 @@ fn check(script: &str, expected: &str) {
             }
             'E' => {
                 sending.on_end(&FailReason::Closed, &mut done);
+                Ok(())
+            }
+            'q' => {
+                write!(outcomes, "{} ", if sending.ask(8) { "asked" } else { "-" }).unwrap();
                 Ok(())
             }
             'D' => {
@@ -162,6 +166,24 @@ fn inv1_a_dropped_connection_completes_its_parcels() {
     check("a b w15 D", "a? b-");
 }
 
+#[test]
+fn a_question_is_for_what_was_not_asked_for_and_not_acked() {
+    check("q", "-");
+    check("a q q b q", "asked - asked");
+    check("a w10 k1 q b q", "a+ - asked");
+    check("A q", "A! -");
+}
+
+#[test]
+fn a_question_has_its_place_among_the_frames() {
+    check("a q b w27 L", "asked a? b<");
+    check("a q b w28 L", "asked a? b?");
+    check(
+        "a q b w27 k2",
+        "asked (the peer acknowledged 2 messages, and 1 were written)",
+    );
+}
+
 /// Delivers messages one by one, each of `bytes`, with more input waiting, and checks when an ack is
 /// due.
 #[track_caller]
@@ -182,7 +204,7 @@ fn an_ack_is_due_when_enough_came() {
 }
 
 #[test]
-fn an_ack_is_due_when_the_input_is_drained_and_something_is_unsaid() {
+fn an_ack_is_due_for_a_reason_when_something_is_unsaid() {
     let mut receiving = Receiving::default();
     assert_eq!(receiving.ack_due(true), None);
     receiving.on_delivered(3, 30);

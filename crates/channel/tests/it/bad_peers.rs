@@ -2,19 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hypermesh_channel::{
-    ChannelTransport, Endpoint, Flow, Outcome, Payload, Peer, Server, Sink, UnknownReason,
-};
+use hypermesh_channel::{Flow, Outcome, Payload, Peer, Sink, UnknownReason};
 use hypermesh_testkit::Seed;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::rig::*;
-
-fn serve(endpoint: &Endpoint, keeper: &Arc<Keeper>) -> Server {
-    endpoint
-        .serve_sink(ChannelTransport::Unix, keeper.clone())
-        .unwrap()
-}
 
 /// Sends `bytes` as the start of a connection, ends the stream, and checks what the server says: the
 /// code of a refusal, or nothing.

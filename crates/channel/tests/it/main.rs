@@ -6,7 +6,9 @@
     reason = "also in the helpers of tests, a failure is a panic"
 )]
 
+mod acks;
 mod bad_peers;
+mod direct;
 mod ends;
 mod links;
 mod outcomes;

@@ -16,7 +16,7 @@ use std::{
 use bytes::Bytes;
 use hypermesh_channel::{
     ChannelAddr, ChannelTransport, Endpoint, EndpointOptions, Flow, Limits, Link, Outcome, Parcel,
-    Payload, Peer, Sink, UnixName,
+    Payload, Peer, Server, Sink, UnixName,
 };
 use hypermesh_testkit::SocketDir;
 use tokio::{
@@ -248,6 +248,13 @@ impl Sink for Keeper {
         self.lost.fetch_add(1, Ordering::SeqCst);
         self.changed.notify_waiters();
     }
+}
+
+/// Serves `keeper` on a unix socket.
+pub(crate) fn serve(endpoint: &Endpoint, keeper: &Arc<Keeper>) -> Server {
+    endpoint
+        .serve_sink(ChannelTransport::Unix, keeper.clone())
+        .unwrap()
 }
 
 /// Returns the address of a socket file.

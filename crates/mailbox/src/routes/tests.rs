@@ -89,7 +89,7 @@ fn a_dead_proc_is_not_looked_for_until_it_is_routed_again() {
         &routes,
         proc(1, 0),
         Some(9),
-        "OwnerExited(\"killed by signal 9\")",
+        "ProcDied(\"killed by signal 9\")",
     );
     routes.route_proc(proc(1, 0), addr(3));
     check(&routes, proc(1, 0), Some(9), "local:3");

@@ -186,7 +186,7 @@ async fn a_dead_proc_bounces_and_observers_hear_of_it() {
     let dst = dead.named_actor("x").port(Port::Control(9));
     node.gateway
         .post(Envelope::new(dst, Location::NONE, mailbox.id(), 1_u32));
-    let cause = Cause::OwnerExited("killed by signal 9".into());
+    let cause = Cause::ProcDied("killed by signal 9".into());
     assert_eq!(node.bounced().await.cause, cause);
     drop(watch);
     node.gateway.proc_died(ProcId::new(WORLD, 4, 0), "unseen");

@@ -9,5 +9,6 @@ mod bounces;
 mod fixture;
 mod folding;
 mod gateways;
+mod losses;
 mod ports;
 mod splits;

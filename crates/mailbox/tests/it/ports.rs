@@ -2,7 +2,9 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::StreamExt;
 use hypermesh_mailbox::{Cause, Envelope, Location, Mailbox, Port, PortSendReason, RecvError};
@@ -263,6 +265,97 @@ async fn a_full_port_refuses_handles_and_bounces_refs() {
     assert_eq!(node.bounced().await.cause, Cause::QueueFull);
     assert_eq!(receiver.drain(), [1, 2]);
     handle.send(5).unwrap();
+}
+
+#[tokio::test]
+async fn a_batch_is_there_when_it_has_its_weight_or_nothing_more_comes() {
+    let node = Node::alone();
+    let (handle, mut receiver) = node.mailbox("a").open_port::<u32>();
+    handle.send(1).unwrap();
+    handle.send(2).unwrap();
+    assert!(poll_once(receiver.recv_batch(3)).is_pending());
+    handle.send(3).unwrap();
+    handle.send(4).unwrap();
+    assert_eq!(soon(receiver.recv_batch(3)).await, Ok(vec![1, 2, 3, 4]));
+    assert!(
+        poll_once(receiver.recv_batch(0)).is_pending(),
+        "never empty"
+    );
+    handle.send(5).unwrap();
+    assert!(poll_once(receiver.recv_batch(2)).is_pending());
+    drop(handle);
+    assert_eq!(soon(receiver.recv_batch(2)).await, Ok(vec![5]));
+    assert_eq!(soon(receiver.recv_batch(2)).await, Err(RecvError::Closed));
+}
+
+#[tokio::test]
+async fn inv5_a_waiting_receiver_is_woken_by_the_message_that_completes_the_weight() {
+    let node = Node::alone();
+    let mailbox = node.mailbox("a");
+    // Numbers weigh what they are, so that a large one is urgent.
+    let (handle, mut receiver) = mailbox.open_weighed_port::<u32>(|n| *n);
+    let port = handle.bind();
+    let waker = Arc::new(CountWakes::default());
+    let counting = Waker::from(waker.clone());
+    let mut cx = Context::from_waker(&counting);
+    let mut waiting = Box::pin(receiver.recv_batch(10));
+    assert!(waiting.as_mut().poll(&mut cx).is_pending());
+    for n in [1, 2, 3] {
+        port.send(&Sender::of(&mailbox), n);
+        handle.send(1).unwrap();
+    }
+    assert_eq!(waker.count(), 0);
+    port.send(&Sender::of(&mailbox), 1000);
+    assert_eq!(waker.count(), 1);
+    assert_eq!(soon(waiting).await, Ok(vec![1, 1, 2, 1, 3, 1, 1000]));
+    // One after the other, each one wakes again.
+    let mut single = pin!(receiver.recv());
+    assert!(single.as_mut().poll(&mut cx).is_pending());
+    handle.send(0).unwrap();
+    assert_eq!(waker.count(), 2);
+    assert_eq!(soon(single).await, Ok(0));
+}
+
+#[tokio::test]
+async fn a_weighed_port_bounces_what_it_cannot_decode_or_keep() {
+    let mut node = Node::alone();
+    let mailbox = node.mailbox("a");
+    let (handle, mut receiver) = mailbox.open_weighed_port::<u32>(|_| 1);
+    let port = handle.bind();
+    let key = <u32 as hypermesh_wire::Named>::KEY;
+    let garbage = hypermesh_wire::Any::wire(key, hypermesh_wire::Payload::default());
+    let envelope = Envelope::of_any(port.id(), Location::NONE, mailbox.id(), garbage);
+    let rejected = mailbox.deliver(envelope).unwrap_err();
+    assert!(
+        matches!(rejected.cause, Cause::Decode(_)),
+        "{:?}",
+        rejected.cause
+    );
+    port.send(&Sender::of(&mailbox), 7);
+    assert_eq!(soon(receiver.recv_batch(1)).await, Ok(vec![7]));
+    drop(receiver);
+    port.send(&Sender::of(&mailbox), 8);
+    assert_eq!(node.bounced().await.cause, Cause::PortGone);
+}
+
+/// Polls `future` once.
+fn poll_once<F: Future>(future: F) -> Poll<F::Output> {
+    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[derive(Default)]
+struct CountWakes(AtomicUsize);
+
+impl CountWakes {
+    fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Wake for CountWakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 #[tokio::test]

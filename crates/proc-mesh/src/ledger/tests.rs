@@ -47,7 +47,8 @@ fn short(effect: &Effect) -> String {
 ///
 /// `begin`, `commit` and `abandon` are the spawn of the mesh; `fail0` and `exit0` an exit of member 0,
 /// `old0` one of an older generation of it, `other0` the failure of another actor there; `stop0` the
-/// end of proc 0, `bounce0` a message to member 0 that came back, `asked` a stop of all members.
+/// end of proc 0, `bounce0` a message to member 0 that came back, `lost0` one that did because the proc has
+/// died, `asked` a stop of all members.
 #[track_caller]
 fn check(script: &str, expected: &str) {
     let mut ledger = Ledger::new([proc(0), proc(1)]);
@@ -86,6 +87,7 @@ fn check(script: &str, expected: &str) {
             }
             "stop" => ledger.on_proc_stopped(proc(rank), &ProcStopReason::Stopped),
             "bounce" => ledger.on_undelivered(member, &Cause::NoRoute),
+            "lost" => ledger.on_undelivered(member, &Cause::ProcDied("killed".into())),
             "asked" => ledger.on_stopped(key(), &[(0, Exit::Stopped), (1, Exit::Stopped)]),
             other => panic!("no such step: {other}"),
         });
@@ -141,6 +143,11 @@ fn inv5_older_generations_change_nothing() {
 fn inv6_a_member_that_is_drained_ends_with_its_proc_or_its_mesh() {
     check("begin commit drain0 stop0", "S0 m0:lost");
     check("begin commit drain0 asked", "m0:exited m1:exited .");
+}
+
+#[test]
+fn inv7_a_message_lost_with_its_proc_is_told_by_the_end_of_the_proc() {
+    check("begin commit lost0 stop0 lost0", "S0 m0:lost");
 }
 
 #[test]

@@ -77,7 +77,7 @@ async fn ranks_that_give_nothing_are_named() {
     assert!(
         matches!(
             &sum.missing[..],
-            [(1, RankFailure::Undeliverable(_) | RankFailure::Exited(_))]
+            [(1, RankFailure::ProcDied(_) | RankFailure::Exited(_))]
         ),
         "{:?}",
         sum.missing

@@ -1,0 +1,132 @@
+//! Parcels that are written by whoever posts them, because the link is idle.
+
+use std::{
+    io::Read,
+    time::{Duration, Instant},
+};
+
+use hypermesh_channel::{ChannelTransport, Endpoint, Link};
+use tokio::{
+    io::AsyncReadExt,
+    net::UnixStream,
+    task::{JoinSet, yield_now},
+};
+
+use crate::rig::*;
+
+/// Longer than parcels of a burst are apart.
+const CALM: Duration = Duration::from_micros(100);
+
+/// Lets the other tasks run until a parcel is none of a burst any more.
+async fn calm() {
+    let start = Instant::now();
+    while start.elapsed() < CALM {
+        yield_now().await;
+    }
+}
+
+/// A link to a peer that speaks by hand, both at work.
+async fn connected(
+    endpoint: &Endpoint,
+    clerk: &mut Clerk,
+    peer: &ByHand,
+) -> (Link<Numbered>, UnixStream) {
+    let link = endpoint.dial_link::<Numbered>(&peer.addr()).unwrap();
+    clerk.post(&link, payload("hello"));
+    let mut stream = peer.accept().await;
+    let mut bytes = data("hello");
+    soon(stream.read_exact(&mut bytes)).await.unwrap();
+    calm().await;
+    (link, stream)
+}
+
+#[tokio::test]
+async fn a_post_on_an_idle_link_is_with_the_peer_when_it_returns() {
+    let (endpoint, peer) = (endpoint(), ByHand::new());
+    let mut clerk = Clerk::new();
+    let (link, stream) = connected(&endpoint, &mut clerk, &peer).await;
+    let mut stream = stream.into_std().unwrap();
+    clerk.post(&link, payload("now"));
+    // Nothing else ran on the one thread of this runtime since then.
+    let mut bytes = vec![0; data("now").len()];
+    assert_eq!(stream.read(&mut bytes).unwrap(), bytes.len());
+    assert_eq!(bytes, data("now"));
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_written_by_the_task() {
+    const LEN: usize = 10_000;
+    let (endpoint, peer) = (endpoint(), ByHand::new());
+    let mut clerk = Clerk::new();
+    let (link, mut stream) = connected(&endpoint, &mut clerk, &peer).await;
+    // More than any socket keeps, each one alone, so that some post meets a full socket.
+    let texts: Vec<String> = (0..200u8)
+        .map(|i| char::from(b'a' + i % 26).to_string().repeat(LEN))
+        .collect();
+    for text in &texts {
+        clerk.post(&link, payload(text));
+        calm().await;
+    }
+    for text in &texts {
+        let mut bytes = vec![0; data(text).len()];
+        soon(stream.read_exact(&mut bytes)).await.unwrap();
+        assert_eq!(bytes, data(text));
+    }
+}
+
+#[tokio::test]
+async fn a_post_on_a_lost_connection_arrives_over_the_next_one() {
+    let (endpoint, peer) = (endpoint(), ByHand::new());
+    let mut clerk = Clerk::new();
+    let (link, stream) = connected(&endpoint, &mut clerk, &peer).await;
+    // The task of the link has no turn between the loss and the post.
+    drop(stream);
+    clerk.post(&link, payload("again"));
+    let mut stream = peer.accept().await;
+    let mut bytes = vec![0; data("again").len()];
+    soon(stream.read_exact(&mut bytes)).await.unwrap();
+    assert_eq!(bytes, data("again"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parcels_of_one_thread_arrive_in_order_however_they_are_written() {
+    const POSTERS: usize = 4;
+    const COUNT: usize = 3000;
+    for transport in [ChannelTransport::Unix, ChannelTransport::Tcp] {
+        let endpoint = endpoint();
+        let keeper = Keeper::new();
+        let server = endpoint.serve_sink(transport, keeper.clone()).unwrap();
+        let link = endpoint.dial_link::<Numbered>(server.addr()).unwrap();
+        let mut posters = JoinSet::new();
+        for poster in 0..POSTERS {
+            let link = link.clone();
+            posters.spawn(async move {
+                let mut clerk = Clerk::new();
+                for i in 0..COUNT {
+                    clerk.post(&link, payload(&format!("{poster} {i}")));
+                    // Bursts of different lengths with pauses of different lengths.
+                    if i % (7 + poster) == 0 {
+                        calm().await;
+                    } else if i % 3 == 0 {
+                        yield_now().await;
+                    }
+                }
+                link.flush(DEADLINE).await;
+                clerk.assert_acked(COUNT).await;
+                clerk.assert_no_more();
+            });
+        }
+        let mut next = [0; POSTERS];
+        for _ in 0..POSTERS * COUNT {
+            let text = keeper.next_text().await;
+            let (poster, i) = text.split_once(' ').unwrap();
+            let next = &mut next[poster.parse::<usize>().unwrap()];
+            assert_eq!(i.parse(), Ok(*next), "{transport}: of poster {poster}");
+            *next += 1;
+        }
+        while let Some(poster) = posters.join_next().await {
+            poster.unwrap();
+        }
+        assert_eq!(keeper.len(), 0);
+    }
+}
