@@ -6,6 +6,7 @@
 //!   compares and hashes equal.
 //! - **INV-2**: `text.parse()` of what an address prints gives the address back.
 
+mod encoding;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,6 @@ use std::{
 };
 
 use hypermesh_wire::{Named, TypeKey};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use parse::{AddrProblem, ParseAddrError};
 
@@ -68,6 +68,8 @@ impl FromStr for ChannelTransport {
 /// As text it is `local:7`, `unix:/run/a.sock`, `unix:@name` (an abstract name of Linux) or
 /// `tcp:host:port`; `tcp://`, `ipc://` and `inproc://` are read as well. `local:0`, `unix:` and port
 /// 0 ask the system to choose and can be served but not dialled; `tcp:*:80` is every interface.
+///
+/// Under serde it is this text in formats for people, and a shorter form in all others.
 ///
 /// # Examples
 ///
@@ -162,32 +164,6 @@ impl FromStr for ChannelAddr {
 impl From<SocketAddr> for ChannelAddr {
     fn from(addr: SocketAddr) -> Self {
         Self::tcp(addr.ip(), addr.port())
-    }
-}
-
-impl Serialize for ChannelAddr {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for ChannelAddr {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-
-        impl de::Visitor<'_> for Text {
-            type Value = ChannelAddr;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the text of a channel address")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<ChannelAddr, E> {
-                text.parse().map_err(E::custom)
-            }
-        }
-
-        deserializer.deserialize_str(Text)
     }
 }
 

@@ -398,9 +398,11 @@ impl Gateway {
                 Err(cause) => return self.bounce(envelope, cause),
             },
         };
-        let parcel = match Outbound::new(&envelope, Arc::downgrade(&self.shared)) {
+        let parcel = match Outbound::new(envelope, Arc::downgrade(&self.shared)) {
             Ok(parcel) => parcel,
-            Err(error) => return self.bounce(envelope, Cause::Encode(error.to_string().into())),
+            Err((envelope, error)) => {
+                return self.bounce(envelope, Cause::Encode(error.to_string().into()));
+            }
         };
         if let Err((parcel, cause)) = links.post(&self.shared.endpoint, addr, &slot, parcel) {
             self.bounce(parcel.into_envelope(), cause);

@@ -67,6 +67,7 @@ mod split;
 mod counters;
 mod death;
 mod gateway;
+mod id_hasher;
 mod inbound;
 mod limbo;
 mod links;

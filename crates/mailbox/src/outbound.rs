@@ -26,21 +26,30 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    /// Encodes `envelope` for one more network hop.
-    pub(crate) fn new(envelope: &Envelope, gateway: Weak<Shared>) -> Result<Self, EncodeError> {
+    /// Encodes `envelope` for one more network hop, or gives it back and tells why not.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the envelope moves back as it moved in"
+    )]
+    pub(crate) fn new(
+        envelope: Envelope,
+        gateway: Weak<Shared>,
+    ) -> Result<Self, (Envelope, EncodeError)> {
         let header = envelope.header;
         let hop = EnvelopeHeader {
             ttl: header.ttl.saturating_sub(1),
             ..header
         };
-        let (payload, place) = wire_form::seal(envelope, hop)?;
-        let (key, headers) = (envelope.key(), envelope.headers.clone());
+        let (payload, place) = match wire_form::seal(&envelope, hop) {
+            Ok(sealed) => sealed,
+            Err(error) => return Err((envelope, error)),
+        };
         Ok(Self {
             payload,
             place,
             header,
-            key,
-            headers,
+            key: envelope.key(),
+            headers: envelope.headers,
             gateway,
         })
     }

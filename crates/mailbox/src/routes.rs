@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use hypermesh_channel::ChannelAddr;
 
+use crate::id_hasher::IdHash;
 use crate::snapshot_map::SnapshotMap;
 use crate::{Cause, Location, MailboxSender, ProcId};
 
@@ -37,13 +38,14 @@ pub(crate) enum Origin {
 }
 
 pub(crate) struct Routes {
-    attached: SnapshotMap<ProcId, Arc<dyn MailboxSender>>,
+    attached: SnapshotMap<ProcId, Arc<dyn MailboxSender>, IdHash>,
     /// The newest generation that is attached of a (world, rank).
-    newest: SnapshotMap<(u64, u32), u32>,
-    procs: SnapshotMap<ProcId, Arc<ChannelAddr>>,
-    worlds: SnapshotMap<u64, Arc<ChannelAddr>>,
+    newest: SnapshotMap<(u64, u32), u32, IdHash>,
+    procs: SnapshotMap<ProcId, Arc<ChannelAddr>, IdHash>,
+    worlds: SnapshotMap<u64, Arc<ChannelAddr>, IdHash>,
+    /// Its keys come from peers, so it has the hash that withstands chosen ones.
     learned: SnapshotMap<ProcId, Arc<ChannelAddr>>,
-    dead: SnapshotMap<ProcId, Arc<str>>,
+    dead: SnapshotMap<ProcId, Arc<str>, IdHash>,
 }
 
 impl Routes {

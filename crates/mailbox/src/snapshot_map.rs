@@ -9,27 +9,36 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
 const N_SHARDS: usize = 32;
 
-pub(crate) struct SnapshotMap<K, V> {
-    shards: Vec<Shard<K, V>>,
-    hasher: RandomState,
+/// The map. Its hash `S` may be another one where no peer can choose the keys.
+pub(crate) struct SnapshotMap<K, V, S = RandomState> {
+    shards: Vec<Shard<K, V, S>>,
+    hasher: S,
+    /// The number of entries, changed within the change of a shard, after its map.
+    len: AtomicUsize,
 }
 
-struct Shard<K, V> {
-    map: ArcSwap<Map<K, V>>,
+struct Shard<K, V, S> {
+    map: ArcSwap<Map<K, V, S>>,
     writer: Mutex<()>,
 }
 
 /// One shard at one moment. Its hasher differs from that of the shards, so that the keys of one shard
 /// do not share buckets.
-pub(crate) type Map<K, V> = HashMap<K, V, RandomState>;
+pub(crate) type Map<K, V, S> = HashMap<K, V, S>;
 
-impl<K: Hash + Eq + Clone, V: Clone> SnapshotMap<K, V> {
+impl<K, V, S> SnapshotMap<K, V, S>
+where
+    K: Hash + Eq + Clone,
+    V: Clone,
+    S: BuildHasher + Clone + Default,
+{
     pub(crate) fn new() -> Self {
         let shard = || Shard {
             map: ArcSwap::from_pointee(Map::default()),
@@ -37,7 +46,8 @@ impl<K: Hash + Eq + Clone, V: Clone> SnapshotMap<K, V> {
         };
         Self {
             shards: (0..N_SHARDS).map(|_| shard()).collect(),
-            hasher: RandomState::new(),
+            hasher: S::default(),
+            len: AtomicUsize::new(0),
         }
     }
 
@@ -46,6 +56,10 @@ impl<K: Hash + Eq + Clone, V: Clone> SnapshotMap<K, V> {
     where
         K: Borrow<Q>,
     {
+        // Whoever knows of an entry also sees that it was counted.
+        if self.len.load(Ordering::Acquire) == 0 {
+            return None;
+        }
         self.shard(key).map.load().get(key).cloned()
     }
 
@@ -54,7 +68,7 @@ impl<K: Hash + Eq + Clone, V: Clone> SnapshotMap<K, V> {
     pub(crate) fn change<Q: Hash + Eq + ?Sized, T>(
         &self,
         key: &Q,
-        change: impl FnOnce(&mut Map<K, V>) -> T,
+        change: impl FnOnce(&mut Map<K, V, S>) -> T,
     ) -> T
     where
         K: Borrow<Q>,
@@ -65,7 +79,13 @@ impl<K: Hash + Eq + Clone, V: Clone> SnapshotMap<K, V> {
         let old = shard.map.load_full();
         let mut map = Map::clone(&old);
         let result = change(&mut map);
+        let len = map.len();
         shard.map.store(map.into());
+        // Under the lock, so that an entry is counted before it can be removed.
+        match len.checked_sub(old.len()) {
+            Some(more) => self.len.fetch_add(more, Ordering::Release),
+            None => self.len.fetch_sub(old.len() - len, Ordering::Release),
+        };
         drop(writer);
         // What was replaced is dropped here, after the lock.
         drop(old);
@@ -106,7 +126,7 @@ impl<K: Hash + Eq + Clone, V: Clone> SnapshotMap<K, V> {
             .collect()
     }
 
-    fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> &Shard<K, V> {
+    fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> &Shard<K, V, S> {
         &self.shards[self.hasher.hash_one(key) as usize % N_SHARDS]
     }
 }
@@ -117,7 +137,8 @@ mod tests {
 
     #[test]
     fn it_behaves_as_a_map() {
-        let map = SnapshotMap::new();
+        let map: SnapshotMap<u32, u32> = SnapshotMap::new();
+        assert_eq!(map.get(&0), None);
         for key in 0..1000_u32 {
             assert_eq!(map.insert(key, key * 2), None);
         }
@@ -131,11 +152,16 @@ mod tests {
             (Some(1), None, None)
         );
         assert_eq!(map.values().len(), 999);
+        for key in 0..1000_u32 {
+            map.remove(&key);
+        }
+        assert_eq!((map.get(&1), map.insert(1, 1)), (None, None));
+        assert_eq!(map.get(&1), Some(1));
     }
 
     #[test]
     fn a_bounded_map_stays_within_its_limit() {
-        let map = SnapshotMap::new();
+        let map: SnapshotMap<u32, ()> = SnapshotMap::new();
         for key in 0..10_000_u32 {
             map.insert_bounded(key, (), 320);
             assert!(map.get(&key).is_some());
@@ -149,7 +175,7 @@ mod tests {
 
     #[test]
     fn threads_that_insert_lose_nothing() {
-        let map = SnapshotMap::new();
+        let map: SnapshotMap<(u32, u32), ()> = SnapshotMap::new();
         std::thread::scope(|scope| {
             for thread in 0..4_u32 {
                 let map = &map;

@@ -16,8 +16,11 @@ use crate::{CONTROL_UNDELIVERED, Envelope, EnvelopeHeader, Location, Port};
 /// From this size on, a body that is encoded already is not copied behind the header.
 const APART: usize = 1024;
 
-/// Room for a header without headers, so that it is written without growing the buffer.
-const HEADER_ROOM: usize = 128;
+/// Room for a header and a few small headers.
+const HEADER_ROOM: usize = 192;
+
+/// Room for a message of unknown size, so that a small one is written without growing the buffer.
+const BODY_ROOM: usize = 256;
 
 #[derive(Serialize, Deserialize)]
 struct WireHeader<H> {
@@ -63,7 +66,12 @@ pub(crate) fn seal(
 ) -> Result<(Payload, BodyPlace), EncodeError> {
     let body = envelope.body.payload();
     let apart = body.is_some_and(|payload| APART <= payload.body.len());
-    let mut buffer = BytesMut::with_capacity(HEADER_ROOM);
+    let body_room = match body {
+        Some(_) if apart => 0,
+        Some(payload) => payload.body.len(),
+        None => BODY_ROOM,
+    };
+    let mut buffer = BytesMut::with_capacity(HEADER_ROOM + body_room);
     let (key, headers) = (envelope.key(), &envelope.headers);
     encode_inline(
         &mut buffer,

@@ -37,7 +37,7 @@ pub const MAX_DEPTH: u32 = 128;
 pub const MAX_EMPTY: usize = 65_536;
 
 /// The size of a body that is made without growing.
-const USUAL_BODY: usize = 64;
+const USUAL_BODY: usize = 128;
 
 /// The indices of the parts that are [`Marked`](crate::Marked), in ascending order.
 pub type Marks = SmallVec<[u32; 1]>;

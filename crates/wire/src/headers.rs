@@ -25,6 +25,9 @@ pub struct Headers {
     entries: Option<Box<Vec<(TypeKey, Bytes)>>>,
 }
 
+/// Room for the encoding of a usual header, so that it is written without growing the buffer.
+const USUAL_VALUE: usize = 64;
+
 /// Error of setting a header: there would be more than a message may carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -139,7 +142,7 @@ impl Headers {
     ///
     /// [`HeadersError`] when it cannot be encoded or there would be too much; nothing is changed then.
     pub fn set_as<M: Message>(&mut self, value: &M) -> Result<(), HeadersError> {
-        let mut bytes = BytesMut::new();
+        let mut bytes = BytesMut::with_capacity(USUAL_VALUE);
         encode_inline(&mut bytes, value)?;
         Ok(self.set(M::KEY, bytes.freeze())?)
     }

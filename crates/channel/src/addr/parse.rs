@@ -163,7 +163,7 @@ fn tcp(text: &str) -> Result<ChannelAddr, AddrProblem> {
         return Err(AddrProblem::BadBrackets);
     }
     Ok(ChannelAddr::Tcp {
-        host: parse_host(host)?,
+        host: self::host(host)?,
         port: parse_port(port)?,
     })
 }
@@ -173,7 +173,8 @@ fn parse_port(text: &str) -> Result<u16, AddrProblem> {
     port.ok_or_else(|| AddrProblem::BadPort(clip(text)))
 }
 
-fn parse_host(text: &str) -> Result<Host, AddrProblem> {
+/// Checks the host of a TCP address, which is no IPv6 address.
+pub(super) fn host(text: &str) -> Result<Host, AddrProblem> {
     if text == "*" {
         return Ok(Host::every());
     }

@@ -184,7 +184,7 @@ fn the_advertised_address_is_told_with_the_bound_port() {
 }
 
 #[test]
-fn an_address_is_its_text_under_serde() {
+fn an_address_is_its_text_in_formats_for_people() {
     let json = serde_json::to_string(&addr("tcp:h:1")).unwrap();
     assert_eq!(json, "\"tcp:h:1\"");
     assert_eq!(
@@ -195,11 +195,44 @@ fn an_address_is_its_text_under_serde() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("it has no port"), "{error}");
-    let payload = hypermesh_wire::encode(&addr("unix:@n")).unwrap();
-    assert_eq!(
-        hypermesh_wire::decode::<ChannelAddr>(&payload).unwrap(),
-        addr("unix:@n")
+}
+
+/// Checks what the bytes of an address on the wire decode to.
+#[track_caller]
+fn check_bytes(bytes: &[u8], expected: Result<&str, &str>) {
+    let payload = hypermesh_wire::Payload {
+        body: bytes.to_vec().into(),
+        ..Default::default()
+    };
+    match (hypermesh_wire::decode::<ChannelAddr>(&payload), expected) {
+        (Ok(found), Ok(expected)) => assert_eq!(found, addr(expected)),
+        (Err(error), Err(expected)) => {
+            let error = error.to_string();
+            assert!(error.contains(expected), "{error:?}");
+        }
+        (found, _) => panic!("{found:?} is not {expected:?}"),
+    }
+}
+
+#[test]
+fn an_address_is_its_parts_in_formats_for_machines() {
+    check_bytes(b"\x00\x07", Ok("local:7"));
+    check_bytes(b"\x01", Ok("unix:"));
+    check_bytes(b"\x02\x02/p", Ok("unix:/p"));
+    check_bytes(b"\x03\x01n", Ok("unix:@n"));
+    check_bytes(b"\x04\x50", Ok("tcp:*:80"));
+    check_bytes(b"\x05\x00\x0a\x00\x00\x01\x50", Ok("tcp:10.0.0.1:80"));
+    check_bytes(b"\x06\x01H\x50", Ok("tcp:h:80"));
+    check_bytes(b"\x07", Err("invalid value"));
+    check_bytes(b"\x02\x03p/q", Err("a unix address is an absolute path"));
+    check_bytes(b"\x02\x03/\0q", Err("a unix address is an absolute path"));
+    check_bytes(b"\x03\x00", Err("a unix address is an absolute path"));
+    check_bytes(
+        &[b"\x03\x7f".as_slice(), &[b'n'; 127]].concat(),
+        Err("has 127 bytes, and a unix socket takes 107"),
     );
+    check_bytes(b"\x06\x03a/b\x50", Err("neither an IP address nor a name"));
+    check_bytes(b"\x06\x01h\x80\x80\x04", Err("is too long"));
 }
 
 fn any_addr() -> impl Strategy<Value = ChannelAddr> {
@@ -222,6 +255,24 @@ proptest! {
     fn inv2_every_address_is_read_back_from_its_text(addr in any_addr()) {
         prop_assert_eq!(&addr.to_string().parse::<ChannelAddr>().unwrap(), &addr);
         prop_assert_eq!(&addr.to_url().parse::<ChannelAddr>().unwrap(), &addr);
+    }
+
+    #[test]
+    fn every_address_is_read_back_from_its_parts(addr in any_addr()) {
+        let payload = hypermesh_wire::encode(&addr).unwrap();
+        prop_assert_eq!(hypermesh_wire::decode::<ChannelAddr>(&payload).unwrap(), addr);
+    }
+
+    #[test]
+    fn what_bytes_decode_to_is_an_address_of_its_text(
+        kind in 0_u8..8,
+        rest in prop::collection::vec(any::<u8>(), 0..40),
+    ) {
+        let body = [&[kind], &rest[..]].concat().into();
+        let payload = hypermesh_wire::Payload { body, ..Default::default() };
+        if let Ok(addr) = hypermesh_wire::decode::<ChannelAddr>(&payload) {
+            prop_assert_eq!(addr.to_string().parse::<ChannelAddr>().unwrap(), addr);
+        }
     }
 
     #[test]
