@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use hypermesh_mailbox::{ActorId, CastOrdinal, Gateway, Mailbox, SendContext};
 use hypermesh_ndslice::Point;
-use hypermesh_wire::Headers;
+use hypermesh_wire::{DecodeError, Headers};
 
 use crate::actor::{Actor, Referable};
 use crate::actor_ref::ActorRef;
-use crate::cast_origin::CastOrigin;
+use crate::cast_origin::{CastOrigin, CastPlace};
 use crate::cell::{AnyCell, Cell, Core};
 use crate::context::{self, Caller};
 use crate::exit::{Mode, Status};
@@ -105,13 +105,13 @@ impl<'a, A: Actor> Cx<'a, A> {
 
     /// Returns who sent the current message, or cast it; `None` if it was sent by a handle.
     pub fn sender(&self) -> Option<ActorId> {
-        let origin = self.origin?;
-        Some(self.cast_origin().map_or(origin.sender, |cast| cast.sender))
+        self.origin.map(|origin| origin.sender)
     }
 
     /// Returns this actor's own point in the cast of the current message, if it was cast.
     pub fn point(&self) -> Option<Point> {
-        self.cast_origin().map(|cast| cast.point)
+        let (place, cast) = self.cast_origin()?;
+        self.readable(cast.point_of(place.rank?))?
     }
 
     /// Returns the headers of the current message; there are none if it was sent by a handle.
@@ -119,14 +119,17 @@ impl<'a, A: Actor> Cx<'a, A> {
         self.origin.map(|origin| &origin.headers)
     }
 
-    fn cast_origin(&self) -> Option<CastOrigin> {
-        match self.headers()?.get_as() {
-            Ok(origin) => origin,
-            Err(error) => {
+    fn cast_origin(&self) -> Option<(CastPlace, CastOrigin)> {
+        self.readable(CastOrigin::of(self.headers()?))?
+    }
+
+    /// Returns what a header of the current message says, or logs that it cannot be read.
+    fn readable<T>(&self, header: Result<T, DecodeError>) -> Option<T> {
+        header
+            .inspect_err(|error| {
                 tracing::warn!(actor = self.label(), %error, "a cast header cannot be read");
-                None
-            }
-        }
+            })
+            .ok()
     }
 }
 
@@ -154,13 +157,13 @@ impl<A: Actor> SendContext for Cx<'_, A> {
     /// Says which member of a cast this is, to the ports that the member answers to.
     fn stamp(&self, headers: &mut Headers) {
         let Some(origin) = self.origin else { return };
-        let stamped = match CastOrdinal::of(&origin.headers) {
-            Ok(Some(ordinal)) => CastOrdinal(ordinal)
-                .stamp(headers)
-                .map_err(|e| e.to_string()),
-            Ok(None) => Ok(()),
-            Err(error) => Err(error.to_string()),
+        let of_cast = self.cast_origin().and_then(|(place, _)| place.rank);
+        // Else somebody whom a member of a cast has asked speaks for that member.
+        let ordinal = match of_cast {
+            Some(rank) => Some(u64::from(rank)),
+            None => self.readable(CastOrdinal::of(&origin.headers)).flatten(),
         };
+        let stamped = ordinal.map_or(Ok(()), |ordinal| CastOrdinal(ordinal).stamp(headers));
         if let Err(error) = stamped {
             tracing::warn!(actor = self.label(), %error, "the ordinal of a cast is lost");
         }

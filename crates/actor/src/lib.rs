@@ -97,7 +97,7 @@ pub use agent::{
 };
 pub use ask::Ask;
 pub use call_error::CallError;
-pub use cast_origin::CastOrigin;
+pub use cast_origin::{CastOrigin, CastPlace};
 pub use cx::{ChildInfo, Cx};
 pub use env::Env;
 pub use error::{Error, Result};

@@ -2,10 +2,13 @@
 
 use hypermesh_macros::Message;
 use hypermesh_mailbox::{ActorId, Envelope, FLAG_SILENT, Gateway, Location, PortId};
-use hypermesh_wire::{Any, Headers, Message as WireMessage, Payload, TypeKey, encode};
+use hypermesh_wire::{
+    Any, DecodeError, Headers, Message as WireMessage, Named, Payload, TypeKey, encode,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::call_error::CallError;
+use crate::cast_origin::{CastOrigin, CastPlace};
 
 /// Where the reply to a message goes. A message that carries it in its headers gets exactly one.
 ///
@@ -36,14 +39,35 @@ pub struct CastReply {
 }
 
 impl ReplyHeader {
-    /// Returns the header in `headers`, if there is a readable one.
+    /// Returns where the reply to a message with `headers` goes: by a header of this type, or by that
+    /// of a cast. `None` if nobody waits, or it cannot be read.
     pub fn of(headers: &Headers) -> Option<Self> {
-        match headers.get_as() {
+        let header = match headers.get_as() {
+            Ok(None) => Self::of_cast(headers),
+            found => found,
+        };
+        match header {
             Ok(header) => header,
             Err(error) => {
                 tracing::warn!(%error, "a reply header cannot be read");
                 None
             }
+        }
+    }
+
+    fn of_cast(headers: &Headers) -> Result<Option<Self>, DecodeError> {
+        let Some((CastPlace { reply, .. }, origin)) = CastOrigin::of(headers)? else {
+            return Ok(None);
+        };
+        let header = |(port, location), ordinal| ReplyHeader {
+            port,
+            location,
+            key: CastReply::KEY,
+            ordinal: Some(ordinal),
+        };
+        match reply {
+            Some(ordinal) => Ok(origin.reply()?.map(|to| header(to, ordinal))),
+            None => Ok(None),
         }
     }
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 use hypermesh_alloc::actor::context;
 use hypermesh_alloc::actor::mailbox::channel::settings::MESSAGE_LIMIT;
 use hypermesh_alloc::actor::mailbox::{ActorId, Gateway, Mailbox, ProcId};
-use hypermesh_alloc::actor::{Accepts, CallError};
+use hypermesh_alloc::actor::{Accepts, CallError, CastOrigin};
 use hypermesh_ndslice::{RankSet, Selection};
 use hypermesh_wire::{Any, Headers, Message, Payload, encode_marked};
 
 use crate::actor_mesh_ref::ActorMeshRef;
 use crate::cast_error::CastError;
-use crate::cast_frame::{Cast, CastFrame, ReplyRoute};
+use crate::cast_frame::{Cast, CastFrame, CastHop, ReplyRoute};
 use crate::plan::{self, Crew, Leg};
 use crate::reply_slot::ReplySlot;
 use crate::selected::Selected;
@@ -109,45 +109,48 @@ where
     };
     check_size(&payload)?;
     let fan_out = CAST_FAN_OUT.get();
-    let cast = Arc::new(Cast {
-        view: mesh.shape().clone(),
+    let reply_to = reply
+        .as_ref()
+        .map(|reply| (reply.port, reply.location.clone()));
+    let cast = Cast {
         world,
         actor: mesh.key(),
-        sender: caster.sender,
         key: M::KEY,
-        headers: caster.headers.clone(),
         marks,
         fan_out: u32::try_from(fan_out).unwrap_or(u32::MAX),
         within,
-    });
+    };
+    let hop = CastHop {
+        frame: CastFrame {
+            cast: Arc::new(cast),
+            payload,
+            fold: reply.as_ref().and_then(|reply| reply.fold.clone()),
+            legs: there,
+        },
+        sender: caster.sender,
+        origin: CastOrigin::new(mesh.shape(), reply_to)?,
+        headers: caster.headers.clone(),
+        gathering: reply.as_ref().map(|reply| reply.gathering),
+        first: 0,
+    };
     // Our own process comes first: what it gets later, by whatever way, is behind this.
-    for leg in &here {
-        for (rank, actor) in cast.members(leg) {
-            match &reply {
-                Some(reply) if actor == caster.sender => {
-                    let slot = ReplySlot::of_rank(reply.gathering, rank);
-                    reply.refuse(&caster.gateway, actor, slot, CallError::WouldDeadlock);
-                }
-                _ => {
-                    let body = Any::local(message.clone());
-                    caster
-                        .gateway
-                        .post(cast.envelope(rank, actor, reply.as_ref(), body));
-                }
+    for (rank, actor) in here.iter().flat_map(|leg| hop.frame.cast.members(leg)) {
+        match &reply {
+            Some(reply) if actor == caster.sender => {
+                let slot = ReplySlot::of_rank(reply.gathering, rank);
+                reply.refuse(&caster.gateway, actor, slot, CallError::WouldDeadlock);
+            }
+            _ => {
+                let body = Any::local(message.clone());
+                caster.gateway.post(hop.envelope(rank, actor, body));
             }
         }
     }
-    let frame = CastFrame {
-        cast,
-        payload,
-        reply,
-        first: 0,
-        legs: there,
-    };
-    for run in plan::roots(frame.legs.len(), fan_out) {
-        frame.pass_on(&caster.gateway, run);
+    let legs = &hop.frame.legs;
+    for run in plan::roots(legs.len(), fan_out) {
+        hop.pass_on(&caster.gateway, run);
     }
-    let legs = frame.legs.iter().map(|leg| leg.ranks().collect()).collect();
+    let legs = legs.iter().map(|leg| leg.ranks().collect()).collect();
     Ok(Sent { legs, fan_out })
 }
 

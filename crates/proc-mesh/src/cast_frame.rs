@@ -1,39 +1,38 @@
 //! A cast on its way down the tree.
+//!
+//! A cast goes to a stop as one message: a [`CastFrame`] in the body, and beside it, in the headers, what
+//! every member gets as well: the [`CastOrigin`] and whatever else the sender wants to travel with the
+//! message. So a hop decodes of a cast what it needs to hand it on, and nothing else.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hypermesh_alloc::actor::mailbox::{
-    ActorId, CastOrdinal, Envelope, Gateway, Location, Ordinals, Port, PortId, ProcId, RawPort,
+    ActorId, Envelope, Gateway, Location, Ordinals, Port, PortId, ProcId, RawPort,
 };
-use hypermesh_alloc::actor::{AGENT_NAME, CallError, CastOrigin, CastReply, ReplyHeader};
-use hypermesh_ndslice::{Rank, Region};
-use hypermesh_wire::{Any, Headers, HeadersError, Marks, Message, Named, Payload, TypeKey};
+use hypermesh_alloc::actor::{
+    AGENT_NAME, CallError, CastOrigin, CastPlace, CastReply, ReplyHeader,
+};
+use hypermesh_wire::{Any, Headers, Marks, Message, Named, Payload, TypeKey};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{self, Leg};
-use crate::reply_slot::ReplySlot;
+use crate::reply_slot::{From, ReplySlot};
 
 /// The control port of every proc's agent that takes casts for the procs around it, and the replies
 /// to those that it folds.
 pub(crate) const CONTROL_CAST: u8 = 32;
 
-/// What is the same everywhere in a cast.
+/// What relays need to know of a cast, the same at all of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Cast {
-    /// The view that is cast to: receivers learn their points in it.
-    pub(crate) view: Region,
     /// The world of the procs.
     pub(crate) world: u64,
     /// The key of the actors.
     pub(crate) actor: u64,
-    /// Who casts.
-    pub(crate) sender: ActorId,
     /// The type of the message.
     pub(crate) key: TypeKey,
-    /// What the sender wants to travel with the message.
-    pub(crate) headers: Headers,
     /// The parts of the message that are ports with reducers.
     pub(crate) marks: Marks,
     /// How many stops one node sends to.
@@ -43,7 +42,7 @@ pub(crate) struct Cast {
 }
 
 /// Where replies go.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ReplyRoute {
     /// The port that takes a [`CastReply`] from each member.
     pub(crate) port: PortId,
@@ -70,11 +69,26 @@ pub(crate) struct Fold {
 pub(crate) struct CastFrame {
     pub(crate) cast: Arc<Cast>,
     pub(crate) payload: Payload,
-    pub(crate) reply: Option<ReplyRoute>,
-    /// The number of the first leg in the whole cast.
-    pub(crate) first: u32,
+    /// How replies may be folded on the way, if they may.
+    pub(crate) fold: Option<Fold>,
     /// The receiver's own leg, and those below it.
     pub(crate) legs: Vec<Leg>,
+}
+
+/// A cast at one node of the tree: its frame, and what travels in the headers.
+#[derive(Debug)]
+pub(crate) struct CastHop {
+    pub(crate) frame: CastFrame,
+    /// Who casts.
+    pub(crate) sender: ActorId,
+    /// What all members are told.
+    pub(crate) origin: CastOrigin,
+    /// What else the sender wants to travel with the message.
+    pub(crate) headers: Headers,
+    /// Which of the gatherings behind the port of replies waits; `None` if none does.
+    pub(crate) gathering: Option<u32>,
+    /// The number of the first leg in the whole cast, if replies are waited for.
+    pub(crate) first: u32,
 }
 
 impl Cast {
@@ -90,92 +104,22 @@ impl Cast {
             crew.ranks.iter().map(member)
         })
     }
-
-    /// The envelope for the member `actor` at `rank`.
-    pub(crate) fn envelope(
-        &self,
-        rank: u32,
-        actor: ActorId,
-        reply: Option<&ReplyRoute>,
-        body: Any,
-    ) -> Envelope {
-        let dst = actor.port(Port::Handler(self.key));
-        let mut envelope = Envelope::of_any(dst, Location::NONE, self.sender, body);
-        match self.headers_for(rank, reply) {
-            Ok(headers) => envelope.headers = headers,
-            // The sender filled them up to the limit, so that ours have no room.
-            Err(error) => {
-                tracing::warn!(%error, dst = %envelope.header.dst, "headers are left out");
-            }
-        }
-        envelope
-    }
-
-    fn headers_for(&self, rank: u32, reply: Option<&ReplyRoute>) -> Result<Headers, HeadersError> {
-        let mut headers = self.headers.clone();
-        let at = self.view.ordinal_of(Rank(rank as usize));
-        if let Ok(point) = at.and_then(|ordinal| self.view.point_of(ordinal)) {
-            headers.set_as(&CastOrigin {
-                sender: self.sender,
-                point,
-            })?;
-        }
-        CastOrdinal(rank.into()).stamp(&mut headers)?;
-        if let Some(reply) = reply {
-            headers.set_as(&reply.header(ReplySlot::of_rank(reply.gathering, rank)))?;
-        }
-        Ok(headers)
-    }
 }
 
 impl ReplyRoute {
-    /// The header by which a reply for `slot` finds its way.
-    pub(crate) fn header(&self, slot: ReplySlot) -> ReplyHeader {
-        ReplyHeader {
+    /// Tells whoever gathers why there is no reply for `slot`.
+    pub(crate) fn refuse(&self, gateway: &Gateway, from: ActorId, slot: ReplySlot, why: CallError) {
+        let header = ReplyHeader {
             port: self.port,
             location: self.location.clone(),
             key: CastReply::KEY,
             ordinal: Some(slot.ordinal()),
-        }
-    }
-
-    /// Tells whoever gathers why there is no reply for `slot`.
-    pub(crate) fn refuse(&self, gateway: &Gateway, from: ActorId, slot: ReplySlot, why: CallError) {
-        self.header(slot).refuse(gateway, from, why);
+        };
+        header.refuse(gateway, from, why);
     }
 }
 
 impl CastFrame {
-    /// Sends the cast on to the legs in `run`, counted in this frame.
-    pub(crate) fn pass_on(&self, gateway: &Gateway, run: Range<usize>) {
-        let legs = self.legs[run.clone()].to_vec();
-        let Some(head) = legs.first() else { return };
-        let to = Location::at(head.addr.clone());
-        let dst = relay_port(head.relay);
-        let first = self
-            .first
-            .saturating_add(u32::try_from(run.start).unwrap_or(u32::MAX));
-        let (cast, payload) = (self.cast.clone(), self.payload.clone());
-        let frame = CastFrame {
-            cast,
-            payload,
-            reply: self.reply.clone(),
-            first,
-            legs,
-        };
-        let mut headers = Headers::new();
-        if let Some(reply) = &self.reply {
-            // If the head cannot be reached, that is the reply of all below it.
-            let slot = ReplySlot::of_branch(reply.gathering, first);
-            headers
-                .set_as(&reply.header(slot))
-                .expect("a reply header is small and encodes");
-        }
-        let mut envelope = Envelope::of_any(dst, to, self.cast.sender, Any::local(frame));
-        envelope.headers = headers;
-        gateway.post(envelope);
-    }
-
     /// The runs that the head of this frame passes it on to.
     pub(crate) fn branches(&self) -> Vec<Range<usize>> {
         plan::branches(0..self.legs.len(), self.cast.fan_out as usize)
@@ -187,6 +131,105 @@ impl CastFrame {
             .iter()
             .flat_map(|leg| self.cast.members(leg))
             .map(|(_, actor)| actor)
+    }
+}
+
+impl CastHop {
+    /// Returns the cast that a relay has got from `sender`: `headers` are those beside place and origin.
+    pub(crate) fn received(
+        frame: CastFrame,
+        sender: ActorId,
+        (place, origin): (CastPlace, CastOrigin),
+        headers: Headers,
+    ) -> Self {
+        let slot = place.reply.map(ReplySlot::of_ordinal);
+        let first = match slot.map(|slot| slot.from) {
+            Some(From::Branch(first) | From::Rank(first)) => first,
+            None => 0,
+        };
+        CastHop {
+            frame,
+            sender,
+            origin,
+            headers,
+            gathering: slot.map(|slot| slot.gathering),
+            first,
+        }
+    }
+
+    /// The route of replies, if relays may fold them.
+    pub(crate) fn folding_route(&self) -> Option<ReplyRoute> {
+        let (gathering, fold) = (self.gathering?, self.frame.fold.clone()?);
+        // One that cannot be read folds nothing; members say the same of it.
+        let (port, location) = self.origin.reply().ok()??;
+        Some(ReplyRoute {
+            port,
+            location,
+            gathering,
+            fold: Some(fold),
+        })
+    }
+
+    /// Lets the replies from here on go by `route`.
+    pub(crate) fn redirect(&mut self, route: ReplyRoute) {
+        match self.origin.with_reply(route.port, route.location) {
+            Ok(origin) => {
+                self.origin = origin;
+                self.gathering = Some(route.gathering);
+                self.frame.fold = route.fold;
+            }
+            Err(error) => tracing::warn!(%error, "the origin of a cast cannot be read"),
+        }
+    }
+
+    /// Sends the cast on to the legs in `run`, counted in this frame.
+    pub(crate) fn pass_on(&self, gateway: &Gateway, run: Range<usize>) {
+        let CastFrame {
+            cast,
+            payload,
+            fold,
+            legs,
+        } = &self.frame;
+        let legs = legs[run.clone()].to_vec();
+        let Some(head) = legs.first() else { return };
+        let (to, dst) = (Location::at(head.addr.clone()), relay_port(head.relay));
+        let frame = CastFrame {
+            cast: cast.clone(),
+            payload: payload.clone(),
+            fold: fold.clone(),
+            legs,
+        };
+        let first = u32::try_from(run.start).unwrap_or(u32::MAX);
+        let first = self.first.saturating_add(first);
+        // If the head cannot be reached, that is the reply of all below it.
+        let branch = |gathering| ReplySlot::of_branch(gathering, first).ordinal();
+        let place = CastPlace {
+            rank: None,
+            reply: self.gathering.map(branch),
+        };
+        gateway.post(self.stamped(dst, to, place, Any::local(frame)));
+    }
+
+    /// The envelope for the member `actor` at `rank`.
+    pub(crate) fn envelope(&self, rank: u32, actor: ActorId, body: Any) -> Envelope {
+        let dst = actor.port(Port::Handler(self.frame.cast.key));
+        let member = |gathering| ReplySlot::of_rank(gathering, rank).ordinal();
+        let place = CastPlace {
+            rank: Some(rank),
+            reply: self.gathering.map(member),
+        };
+        self.stamped(dst, Location::NONE, place, body)
+    }
+
+    fn stamped(&self, dst: PortId, to: Location, place: CastPlace, body: Any) -> Envelope {
+        let mut envelope = Envelope::of_any(dst, to, self.sender, body);
+        let mut headers = self.headers.clone();
+        match self.origin.stamp(place, &mut headers) {
+            Ok(()) => envelope.headers = headers,
+            // The sender filled them up to the limit, so that ours have no room.
+            Err(error) => tracing::warn!(%error, %dst, "headers are left out"),
+        }
+        envelope
     }
 }
 
@@ -203,3 +246,6 @@ pub(crate) fn relay_port(proc: ProcId) -> PortId {
     proc.named_actor(AGENT_NAME)
         .port(Port::Control(CONTROL_CAST))
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use hypermesh_alloc::actor::mailbox::{
     Cause, Envelope, MailboxSender, Ordinals, RawPort, ports_of, replace_ports,
 };
-use hypermesh_alloc::actor::{CastReply, Proc, ProcService};
+use hypermesh_alloc::actor::{CastOrigin, CastReply, Proc, ProcService};
 use hypermesh_wire::macro_support::inventory;
 use hypermesh_wire::{Any, Named, Payload};
 
-use crate::cast_frame::{CONTROL_CAST, CastFrame, ordinals};
+use crate::cast_frame::{CONTROL_CAST, CastFrame, CastHop, ordinals};
 use crate::plan::Leg;
 use crate::reply_relay::ReplyRelay;
 
@@ -34,49 +34,48 @@ impl CastRelay {
         }
     }
 
-    fn on_cast(&self, mut frame: CastFrame) {
+    fn on_cast(&self, mut hop: CastHop) {
         // With one member below there is nothing to fold.
-        if 1 < frame.legs.iter().map(Leg::count).sum::<usize>() {
-            if let Some(route) = self.replies.take_over(&frame) {
-                frame.reply = Some(route);
+        if 1 < hop.frame.legs.iter().map(Leg::count).sum::<usize>() {
+            if let Some(route) = self.replies.take_over(&hop) {
+                hop.redirect(route);
             }
-            if !frame.cast.marks.is_empty() {
-                frame.payload = self.with_splits(&frame);
+            if !hop.frame.cast.marks.is_empty() {
+                hop.frame.payload = self.with_splits(&hop);
             }
         }
         let gateway = self.proc.gateway();
-        for run in frame.branches() {
-            frame.pass_on(gateway, run);
+        for run in hop.frame.branches() {
+            hop.pass_on(gateway, run);
         }
         let CastFrame {
             cast,
             payload,
-            reply,
             legs,
             ..
-        } = &frame;
+        } = &hop.frame;
         for (rank, actor) in legs.first().into_iter().flat_map(|leg| cast.members(leg)) {
             let body = Any::wire(cast.key, payload.clone());
-            gateway.post(cast.envelope(rank, actor, reply.as_ref(), body));
+            gateway.post(hop.envelope(rank, actor, body));
         }
     }
 
     /// Returns the message with this proc's own ports in the place of those with reducers, so that the
     /// answers from here on are folded before they go on.
-    fn with_splits(&self, frame: &CastFrame) -> Payload {
-        let mut payload = frame.payload.clone();
-        let ports = match ports_of(&payload, &frame.cast.marks) {
+    fn with_splits(&self, hop: &CastHop) -> Payload {
+        let mut payload = hop.frame.payload.clone();
+        let ports = match ports_of(&payload, &hop.frame.cast.marks) {
             Ok(ports) => ports,
             Err(error) => {
-                tracing::warn!(%error, sender = %frame.cast.sender, "a cast has bad marks");
+                tracing::warn!(%error, sender = %hop.sender, "a cast has bad marks");
                 return payload;
             }
         };
-        let members = ordinals(&frame.legs);
+        let members = ordinals(&hop.frame.legs);
         let mut splits = ports
             .into_iter()
-            .map(|port| self.split(port, &members, frame));
-        let replaced = replace_ports(&mut payload, &frame.cast.marks, |port| {
+            .map(|port| self.split(port, &members, hop));
+        let replaced = replace_ports(&mut payload, &hop.frame.cast.marks, |port| {
             splits.next().unwrap_or(port)
         });
         if let Err(error) = replaced {
@@ -85,8 +84,8 @@ impl CastRelay {
         payload
     }
 
-    fn split(&self, port: RawPort, members: &Ordinals, frame: &CastFrame) -> RawPort {
-        let within = frame.cast.within;
+    fn split(&self, port: RawPort, members: &Ordinals, hop: &CastHop) -> RawPort {
+        let within = hop.frame.cast.within;
         match self
             .replies
             .mailbox()
@@ -107,24 +106,31 @@ impl MailboxSender for CastRelay {
         let Envelope {
             header,
             to,
-            headers,
+            mut headers,
             body,
         } = envelope;
         let refused = match body.key() {
-            key if key == CastFrame::KEY => match body.take::<CastFrame>() {
-                Ok(frame) => return self.on_cast(frame),
-                Err(error) => (error.any, Cause::Decode(error.cause.to_string().into())),
+            key if key == CastFrame::KEY => match CastOrigin::of(&headers) {
+                Ok(Some(origin)) => match body.take::<CastFrame>() {
+                    Ok(frame) => {
+                        // Each receiver gets one of its own.
+                        CastOrigin::remove(&mut headers);
+                        let hop = CastHop::received(frame, header.src, origin, headers);
+                        return self.on_cast(hop);
+                    }
+                    Err(error) => (*error.any, Cause::Decode(error.cause.to_string().into())),
+                },
+                Ok(None) => (body, Cause::Decode("a cast without an origin".into())),
+                Err(error) => (body, Cause::Decode(error.to_string().into())),
             },
             key if key == CastReply::KEY => match body.take::<CastReply>() {
                 Ok(reply) => return self.replies.on_reply(reply),
-                Err(error) => (error.any, Cause::Decode(error.cause.to_string().into())),
+                Err(error) => (*error.any, Cause::Decode(error.cause.to_string().into())),
             },
-            _ => (
-                Box::new(body),
-                Cause::WrongType {
-                    expected: CastFrame::KEY,
-                },
-            ),
+            _ => {
+                let expected = CastFrame::KEY;
+                (body, Cause::WrongType { expected })
+            }
         };
         let (body, cause) = refused;
         self.proc.gateway().bounce(
@@ -132,7 +138,7 @@ impl MailboxSender for CastRelay {
                 header,
                 to,
                 headers,
-                body: *body,
+                body,
             },
             cause,
         );

@@ -18,7 +18,7 @@ use hypermesh_alloc::actor::mailbox::{
 use hypermesh_alloc::actor::{CallError, CastReply, Instance, Proc};
 use hypermesh_wire::{Any, Payload, TypeKey};
 
-use crate::cast_frame::{CastFrame, Fold, ReplyRoute, ordinals, relay_port};
+use crate::cast_frame::{CastHop, Fold, ReplyRoute, ordinals, relay_port};
 use crate::plan;
 use crate::reply_slot::{From, MAX_GATHERING, ReplySlot};
 
@@ -71,20 +71,20 @@ impl ReplyRelay {
         self.owner().client.mailbox()
     }
 
-    /// Takes over the replies to `frame`, if it can fold them: the route for those below.
-    pub(crate) fn take_over(&self, frame: &CastFrame) -> Option<ReplyRoute> {
-        let parent = frame.reply.as_ref()?;
-        let fold = parent.fold.as_ref()?;
+    /// Takes over the replies to `hop`, if it can fold them: the route for those below.
+    pub(crate) fn take_over(&self, hop: &CastHop) -> Option<ReplyRoute> {
+        let parent = hop.folding_route()?;
+        let (frame, fold) = (&hop.frame, parent.fold.clone()?);
         let members = ordinals(&frame.legs);
         let within = frame.cast.within;
         let split = self
             .mailbox()
-            .open_split(fold.into.clone(), members.clone(), within);
+            .open_split(fold.into, members.clone(), within);
         let (split, handle) = split.ok()?;
         let gathering = Gathering {
             world: frame.cast.world,
             members,
-            first: frame.first,
+            first: hop.first,
             legs: frame
                 .legs
                 .iter()
@@ -94,7 +94,7 @@ impl ReplyRelay {
             split: split.clone(),
             handle,
             key: fold.key,
-            parent: parent.clone(),
+            parent,
         };
         let gathering = self.lock().open(gathering);
         Some(ReplyRoute {

@@ -2,8 +2,8 @@
 
 use hypermesh_actor::mailbox::{Cause, Port, PortId};
 use hypermesh_actor::{
-    ActorRef, CallError, CastOrigin, Cx, Env, Error, Exit, FailureCause, Message, RemoteSpawn,
-    RemoteSpawnError, Result, SpawnFault, actor,
+    ActorRef, CallError, CastOrigin, CastPlace, Cx, Env, Error, Exit, FailureCause, Message,
+    RemoteSpawn, RemoteSpawnError, Result, SpawnFault, actor,
 };
 
 use crate::fixture::{two_procs, within};
@@ -319,7 +319,6 @@ async fn the_receiver_of_a_cast_learns_who_cast_and_its_own_point() {
         .open_once_port::<Result<(String, usize), CallError>>();
     let reply_to = handle.bind();
     let extent = hypermesh_ndslice::Extent::new(vec![("x", 4)]).unwrap();
-    let point = extent.point_of_rank(3).unwrap();
     let mut envelope = hypermesh_actor::mailbox::Envelope::new(
         PortId {
             actor: member.id(),
@@ -336,12 +335,13 @@ async fn the_receiver_of_a_cast_learns_who_cast_and_its_own_point() {
         ordinal: None,
     };
     envelope.headers.set_as(&header).unwrap();
-    let origin = CastOrigin {
-        sender: home.agent().id(),
-        point,
+    let place = CastPlace {
+        rank: Some(3),
+        reply: None,
     };
-    envelope.headers.set_as(&origin).unwrap();
+    let origin = CastOrigin::new(&extent.into(), None).unwrap();
+    origin.stamp(place, &mut envelope.headers).unwrap();
     away.gateway().post(envelope);
     let (sender, rank) = within(reply).await.unwrap().unwrap();
-    assert_eq!((sender, rank), (home.agent().id().to_string(), 3));
+    assert_eq!((sender, rank), (client.id().to_string(), 3));
 }
