@@ -67,7 +67,6 @@ mod split;
 mod counters;
 mod death;
 mod gateway;
-mod id_hasher;
 mod inbound;
 mod limbo;
 mod links;

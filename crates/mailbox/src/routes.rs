@@ -9,9 +9,9 @@
 
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use hypermesh_channel::ChannelAddr;
 
-use crate::id_hasher::IdHash;
 use crate::snapshot_map::SnapshotMap;
 use crate::{Cause, Location, MailboxSender, ProcId};
 
@@ -38,14 +38,14 @@ pub(crate) enum Origin {
 }
 
 pub(crate) struct Routes {
-    attached: SnapshotMap<ProcId, Arc<dyn MailboxSender>, IdHash>,
+    attached: SnapshotMap<ProcId, Arc<dyn MailboxSender>, RandomState>,
     /// The newest generation that is attached of a (world, rank).
-    newest: SnapshotMap<(u64, u32), u32, IdHash>,
-    procs: SnapshotMap<ProcId, Arc<ChannelAddr>, IdHash>,
-    worlds: SnapshotMap<u64, Arc<ChannelAddr>, IdHash>,
+    newest: SnapshotMap<(u64, u32), u32, RandomState>,
+    procs: SnapshotMap<ProcId, Arc<ChannelAddr>, RandomState>,
+    worlds: SnapshotMap<u64, Arc<ChannelAddr>, RandomState>,
     /// Its keys come from peers, so it has the hash that withstands chosen ones.
     learned: SnapshotMap<ProcId, Arc<ChannelAddr>>,
-    dead: SnapshotMap<ProcId, Arc<str>, IdHash>,
+    dead: SnapshotMap<ProcId, Arc<str>, RandomState>,
 }
 
 impl Routes {

@@ -57,10 +57,11 @@ fn main() -> Outcome<ExitCode> {
 async fn measure() -> Outcome<ExitCode> {
     bootstrap::run_if_child().await;
     let mut report = Report::new(Options::parse());
+    // First, while this process is small: to fork a large one takes longer.
+    processes::measure(&mut report).await?;
+    cast::measure(&mut report).await?;
     local::measure(&mut report).await?;
     memory::measure(&mut report)?;
-    cast::measure(&mut report).await?;
-    processes::measure(&mut report).await?;
     Ok(report.finish()?)
 }
 
