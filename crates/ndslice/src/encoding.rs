@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, Error};
-use serde::ser::{Error as _, Serialize, SerializeSeq, Serializer};
+use serde::ser::{Error as _, Serialize, Serializer};
 
 use crate::extent::{Extent, MAX_DIMS};
 use crate::point::Point;
@@ -100,38 +100,98 @@ fn region(base: Extent, numbers: &[(u32, u32, u32)], order: &[u8]) -> Result<Reg
     ))
 }
 
-/// The gap before each run and its length.
-impl Serialize for RankSet {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let runs = self.runs();
-        let mut seq = serializer.serialize_seq(Some(runs.len()))?;
+/// The two encodings of a set: the gap before each run and its length, or the bits of all numbers
+/// up to the largest rank, eight in a byte and the lowest first.
+///
+/// The shorter one is written, with numbers counted as seven bits in a byte; so equal sets are
+/// encoded alike, whatever their form in memory.
+#[derive(serde::Serialize, serde::Deserialize)]
+enum SetCode {
+    Runs(Vec<(u32, u32)>),
+    Bits(Vec<u8>),
+}
+
+impl SetCode {
+    fn of(set: &RankSet) -> Self {
+        let n_bytes = set.max().map_or(0, |max| max / 8 + 1);
+        let mut gaps = Vec::new();
+        let mut n_run_bytes = 0;
         let mut end = 0;
-        for run in runs {
-            seq.serialize_element(&(run.start - end, run.len()))?;
+        for run in set.runs() {
+            let (gap, len) = ((run.start - end) as u32, run.len() as u32);
+            n_run_bytes += number_bytes(gap) + number_bytes(len);
+            if n_bytes < n_run_bytes {
+                return Self::Bits(bits_of(set, n_bytes));
+            }
+            gaps.push((gap, len));
             end = run.end;
         }
-        seq.end()
+        Self::Runs(gaps)
+    }
+
+    fn set(self) -> Result<RankSet, &'static str> {
+        match self {
+            Self::Runs(gaps) => set_of_gaps(&gaps),
+            Self::Bits(bytes) if matches!(bytes.last(), None | Some(0)) => {
+                Err("the last byte of the bits of a set has a rank")
+            }
+            Self::Bits(bytes) => {
+                let words = bytes.chunks(8).map(|chunk| {
+                    let byte = |word, byte: &u8| word << 8 | u64::from(*byte);
+                    chunk.iter().rev().fold(0, byte)
+                });
+                let words: Vec<u64> = words.collect();
+                let end = words.len() as u64 * 64;
+                let unused = words.last().map_or(0, |word| word.leading_zeros());
+                if u64::from(u32::MAX) < end - u64::from(unused) {
+                    return Err(BEYOND_RANKS);
+                }
+                Ok(RankSet::from_words(words))
+            }
+        }
+    }
+}
+
+const BEYOND_RANKS: &str = "a rank of a set is larger than every extent";
+
+/// How many bytes a number takes, with seven bits in each.
+fn number_bytes(number: u32) -> usize {
+    (u32::BITS - (number | 1).leading_zeros()).div_ceil(7) as usize
+}
+
+fn bits_of(set: &RankSet, n_bytes: usize) -> Vec<u8> {
+    let mut bytes = vec![0; n_bytes];
+    for rank in set.iter() {
+        bytes[rank / 8] |= 1 << (rank % 8);
+    }
+    bytes
+}
+
+fn set_of_gaps(gaps: &[(u32, u32)]) -> Result<RankSet, &'static str> {
+    let mut ranges: Vec<Range<usize>> = Vec::with_capacity(gaps.len());
+    let mut end: u32 = 0;
+    for (i, &(gap, len)) in gaps.iter().enumerate() {
+        if len == 0 || (gap == 0 && 0 < i) {
+            return Err("runs of ranks are not empty and do not touch");
+        }
+        let start = end.checked_add(gap).ok_or(BEYOND_RANKS)?;
+        end = start.checked_add(len).ok_or(BEYOND_RANKS)?;
+        ranges.push(start as usize..end as usize);
+    }
+    Ok(RankSet::from_ranges(ranges))
+}
+
+impl Serialize for RankSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        SetCode::of(self).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for RankSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let gaps = Vec::<(usize, usize)>::deserialize(deserializer)?;
-        let mut ranges: Vec<Range<usize>> = Vec::with_capacity(gaps.len());
-        let mut end: usize = 0;
-        for (i, (gap, len)) in gaps.into_iter().enumerate() {
-            if len == 0 || (gap == 0 && 0 < i) {
-                return Err(D::Error::custom(
-                    "runs of ranks are not empty and do not touch",
-                ));
-            }
-            let start = end.checked_add(gap);
-            let range = start.and_then(|start| Some(start..start.checked_add(len)?));
-            let range = range.ok_or_else(|| D::Error::custom("a run of ranks is too long"))?;
-            end = range.end;
-            ranges.push(range);
-        }
-        Ok(Self::from_ranges(ranges))
+        SetCode::deserialize(deserializer)?
+            .set()
+            .map_err(D::Error::custom)
     }
 }
 

@@ -1,19 +1,39 @@
-//! Sets of ranks, kept as runs of consecutive ones.
+//! Sets of ranks, kept as runs of consecutive ones or, when these are many, as bits.
 //!
 //! # Invariants
 //!
-//! - **INV-1**: runs are not empty, ascending and disjoint, and no run touches the next one; so
-//!   equal sets are equal fields.
+//! - **INV-1**: every rank is below `u32::MAX`, as no extent has more ranks.
+//! - **INV-2**: the form is bits only if runs would take at least half of the memory, and runs only
+//!   if bits would not take less; between these bounds it stays what it is, so that changes around
+//!   one of them convert a set once.
+//! - **INV-3**: equality and hash look at the ranks, not at the form.
+
+mod bitmap;
+mod run_list;
+mod spans;
 
 use std::fmt;
-use std::iter::FusedIterator;
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
 use crate::region::Region;
+use bitmap::Bitmap;
+use run_list::RunList;
+pub use spans::RankSetIter;
+use spans::{Merge, Spans};
 
-/// A set of ranks. It takes memory by the number of its runs, not of its ranks.
+/// One more than the largest rank (INV-1).
+const RANKS_END: usize = u32::MAX as usize;
+
+/// Fewer runs than this are not worth a bitmap.
+const MIN_BITMAP_RUNS: usize = 16;
+
+/// A set of ranks. It takes memory by the number of its runs, and never more than about two bits
+/// for each number up to the largest rank.
 ///
-/// `usize::MAX` is no rank, as no extent is that large; it is never in a set.
+/// `contains`, `select`, `position` and `count_below` take O(log runs), the operations on two sets
+/// one step for each run of both. Numbers from `u32::MAX` on are no ranks, as no extent is that
+/// large: they are never in a set, and adding them changes nothing.
 ///
 /// # Examples
 ///
@@ -25,98 +45,128 @@ use crate::region::Region;
 /// assert_eq!((set.count(), set.select(4), set.position(7)), (5, Some(7), Some(4)));
 /// assert_eq!(set.difference(&RankSet::from(1..3)).to_string(), "0,3,7");
 /// ```
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct RankSet {
-    runs: Vec<Range<usize>>,
+    form: Form,
+}
+
+/// How the ranks are kept.
+#[derive(Clone)]
+enum Form {
+    Runs(RunList),
+    Bits(Bitmap),
 }
 
 impl RankSet {
     /// Returns the set without ranks.
     pub const fn empty() -> Self {
-        Self { runs: Vec::new() }
+        Self {
+            form: Form::Runs(RunList::empty()),
+        }
     }
 
     /// Returns the set of the ranks in `ranges`, which come in any order and may overlap.
     pub fn from_ranges(ranges: impl IntoIterator<Item = Range<usize>>) -> Self {
-        let mut ranges: Vec<_> = ranges
-            .into_iter()
-            .filter(|range| !range.is_empty())
-            .collect();
-        ranges.sort_unstable_by_key(|range| range.start);
+        let ranges = ranges.into_iter().filter_map(|range| {
+            let range = clamped(range)?;
+            Some((range.start as u32, range.end as u32))
+        });
+        let mut ranges: Vec<_> = ranges.collect();
+        ranges.sort_unstable();
+        let ranges = ranges.into_iter();
+        Self::from_ascending(ranges.map(|(start, end)| start as usize..end as usize))
+    }
+
+    /// The set of ranges that are not empty and ascend by their starts.
+    fn from_ascending(ranges: impl Iterator<Item = Range<usize>>) -> Self {
         let mut set = Self::empty();
         for range in ranges {
-            set.append(range);
+            set.append(&range);
         }
-        set
+        set.shrunk()
+    }
+
+    /// The set of the ranks whose bits are 1.
+    pub(crate) fn from_words(words: Vec<u64>) -> Self {
+        let mut set = Self {
+            form: Form::Bits(Bitmap::from_words(words)),
+        };
+        set.fit();
+        set.shrunk()
     }
 
     /// Returns the number of ranks.
     pub fn count(&self) -> usize {
-        self.runs.iter().map(ExactSizeIterator::len).sum()
+        match &self.form {
+            Form::Runs(runs) => runs.count(),
+            Form::Bits(bits) => bits.count(),
+        }
     }
 
     /// Returns whether there is no rank.
     pub fn is_empty(&self) -> bool {
-        self.runs.is_empty()
+        self.end() == 0
     }
 
     /// Returns the smallest rank.
     pub fn min(&self) -> Option<usize> {
-        self.runs.first().map(|run| run.start)
+        self.spans().next().map(|run| run.start)
     }
 
     /// Returns the largest rank.
     pub fn max(&self) -> Option<usize> {
-        self.runs.last().map(|run| run.end - 1)
+        self.end().checked_sub(1)
     }
 
     /// Returns whether `rank` is in the set.
     pub fn contains(&self, rank: usize) -> bool {
-        self.runs
-            .get(self.first_run_ending_after(rank))
-            .is_some_and(|run| run.start <= rank)
+        match &self.form {
+            Form::Runs(runs) => runs.contains(rank),
+            Form::Bits(bits) => bits.contains(rank),
+        }
     }
 
     /// Returns the `n`-th smallest rank, counted from 0.
     pub fn select(&self, n: usize) -> Option<usize> {
-        let mut rest = n;
-        for run in &self.runs {
-            if rest < run.len() {
-                return Some(run.start + rest);
-            }
-            rest -= run.len();
+        match &self.form {
+            Form::Runs(runs) => runs.select(n),
+            Form::Bits(bits) => bits.select(n),
         }
-        None
     }
 
     /// Returns how many ranks are smaller than `rank`, if it is in the set.
     pub fn position(&self, rank: usize) -> Option<usize> {
-        let idx = self.first_run_ending_after(rank);
-        let run = self.runs.get(idx).filter(|run| run.start <= rank)?;
-        let below: usize = self.runs[..idx].iter().map(ExactSizeIterator::len).sum();
-        Some(below + rank - run.start)
+        self.contains(rank).then(|| self.count_below(rank))
+    }
+
+    /// Returns how many ranks are smaller than `rank`.
+    pub fn count_below(&self, rank: usize) -> usize {
+        match &self.form {
+            Form::Runs(runs) => runs.count_below(rank),
+            Form::Bits(bits) => bits.count_below(rank),
+        }
+    }
+
+    /// Returns the smallest rank that is `rank` or above, if there is one.
+    pub fn next_at_or_after(&self, rank: usize) -> Option<usize> {
+        self.select(self.count_below(rank))
     }
 
     /// Returns the maximal runs of consecutive ranks, ascending.
     pub fn runs(
         &self,
     ) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator + Clone {
-        self.runs.iter().cloned()
+        self.spans()
     }
 
     /// Returns the ranks, ascending.
     pub fn iter(&self) -> RankSetIter<'_> {
-        RankSetIter {
-            runs: self.runs.iter(),
-            front: 0..0,
-            back: 0..0,
-            left: self.count(),
-        }
+        RankSetIter::new(self.spans(), self.count())
     }
 
     /// Adds `rank`, and returns whether it was not there.
     pub fn insert(&mut self, rank: usize) -> bool {
-        let is_new = rank != usize::MAX && !self.contains(rank);
+        let is_new = rank < RANKS_END && !self.contains(rank);
         if is_new {
             self.insert_range(rank..rank + 1);
         }
@@ -125,81 +175,41 @@ impl RankSet {
 
     /// Adds the ranks of `range`.
     pub fn insert_range(&mut self, range: Range<usize>) {
-        if range.is_empty() {
-            return;
+        let Some(range) = clamped(range) else { return };
+        self.make_room(range.end);
+        match &mut self.form {
+            Form::Runs(runs) => runs.insert(&range),
+            Form::Bits(bits) => bits.insert(&range),
         }
-        // All runs that overlap or touch the range become one.
-        let first = self.runs.partition_point(|run| run.end < range.start);
-        let end = self.runs.partition_point(|run| run.start <= range.end);
-        let mut joined = range;
-        if let Some(run) = self.runs[first..end].first() {
-            joined.start = joined.start.min(run.start);
-        }
-        if let Some(run) = self.runs[first..end].last() {
-            joined.end = joined.end.max(run.end);
-        }
-        self.runs.splice(first..end, [joined]);
+        self.fit();
     }
 
     /// Removes `rank`, and returns whether it was there.
     pub fn remove(&mut self, rank: usize) -> bool {
-        let idx = self.first_run_ending_after(rank);
-        let Some(run) = self.runs.get(idx).filter(|run| run.start <= rank).cloned() else {
-            return false;
-        };
-        let parts = [run.start..rank, rank + 1..run.end];
-        self.runs
-            .splice(idx..=idx, parts.into_iter().filter(|part| !part.is_empty()));
-        true
+        let is_old = self.contains(rank);
+        if is_old {
+            match &mut self.form {
+                Form::Runs(runs) => runs.remove(rank),
+                Form::Bits(bits) => bits.remove(rank),
+            }
+            self.fit();
+        }
+        is_old
     }
 
     /// Returns the ranks that are in either set.
     pub fn union(&self, other: &Self) -> Self {
-        let mut union = Self::empty();
-        let (mut left, mut right) = (self.runs.iter().peekable(), other.runs.iter().peekable());
-        loop {
-            let from_left = match (left.peek(), right.peek()) {
-                (Some(l), Some(r)) => l.start <= r.start,
-                (l, _) => l.is_some(),
-            };
-            let run = if from_left { left.next() } else { right.next() };
-            let Some(run) = run else { return union };
-            union.append(run.clone());
-        }
+        self.merged(other, Merge::Union)
     }
 
     /// Returns the ranks that are in both sets.
     pub fn intersection(&self, other: &Self) -> Self {
-        let mut common = Self::empty();
-        let (mut l, mut r) = (0, 0);
-        while let (Some(left), Some(right)) = (self.runs.get(l), other.runs.get(r)) {
-            common.append(left.start.max(right.start)..left.end.min(right.end));
-            if left.end <= right.end {
-                l += 1;
-            } else {
-                r += 1;
-            }
-        }
-        common
+        self.merged(other, Merge::Intersection)
     }
 
     /// Returns the ranks of this set that are not in `other`.
     pub fn difference(&self, other: &Self) -> Self {
-        let mut rest = Self::empty();
-        let mut r = 0;
-        for run in &self.runs {
-            let mut start = run.start;
-            while let Some(hole) = other.runs.get(r).filter(|hole| hole.start < run.end) {
-                rest.append(start..hole.start);
-                start = start.max(hole.end);
-                if run.end < hole.end {
-                    break;
-                }
-                r += 1;
-            }
-            rest.append(start..run.end);
-        }
-        rest
+        self.merged(other, Merge::Difference)
     }
 
     /// Returns the ranks of `0..count` that are not in this set.
@@ -209,24 +219,128 @@ impl RankSet {
 
     /// Returns whether every rank of this set is in `other`.
     pub fn is_subset(&self, other: &Self) -> bool {
-        self.runs.iter().all(|run| {
-            let around = other.runs.get(other.first_run_ending_after(run.start));
-            around.is_some_and(|around| around.start <= run.start && run.end <= around.end)
-        })
+        self.spans()
+            .all(|run| other.count_below(run.end) - other.count_below(run.start) == run.len())
     }
 
-    /// The first run that has a rank at or after `rank`.
-    fn first_run_ending_after(&self, rank: usize) -> usize {
-        self.runs.partition_point(|run| run.end <= rank)
-    }
-
-    /// Adds a run that starts no earlier than the last one; an empty one adds nothing.
-    fn append(&mut self, run: Range<usize>) {
-        match self.runs.last_mut() {
-            _ if run.is_empty() => {}
-            Some(last) if run.start <= last.end => last.end = last.end.max(run.end),
-            _ => self.runs.push(run),
+    fn merged(&self, other: &Self, merge: Merge) -> Self {
+        if let (Form::Bits(left), Form::Bits(right)) = (&self.form, &other.form) {
+            return Self::from_words(merge.words(left.words(), right.words()));
         }
+        Self::from_ascending(merge.runs(self.spans(), other.spans()))
+    }
+
+    fn spans(&self) -> Spans<'_> {
+        match &self.form {
+            Form::Runs(runs) => Spans::Runs(runs.iter()),
+            Form::Bits(bits) => Spans::Bits(bits.runs()),
+        }
+    }
+
+    fn n_runs(&self) -> usize {
+        match &self.form {
+            Form::Runs(runs) => runs.len(),
+            Form::Bits(bits) => bits.n_runs(),
+        }
+    }
+
+    /// One more than the largest rank.
+    fn end(&self) -> usize {
+        match &self.form {
+            Form::Runs(runs) => runs.end(),
+            Form::Bits(bits) => bits.end(),
+        }
+    }
+
+    /// Adds a range that starts no earlier than the last run.
+    fn append(&mut self, range: &Range<usize>) {
+        self.make_room(range.end);
+        match &mut self.form {
+            Form::Runs(runs) => runs.append(range),
+            Form::Bits(bits) => bits.insert(range),
+        }
+        self.fit();
+    }
+
+    /// Makes a bitmap runs if the next rank, at most at `end`, would make it too large.
+    fn make_room(&mut self, end: usize) {
+        if let Form::Bits(bits) = &self.form
+            && bits.end() < end
+            && is_sparse(bits.n_runs() + 1, end)
+        {
+            self.use_runs();
+        }
+    }
+
+    /// Restores INV-2.
+    fn fit(&mut self) {
+        match &self.form {
+            Form::Runs(runs) if is_dense(runs.len(), runs.end()) => {
+                self.form = Form::Bits(Bitmap::from_runs(self.spans(), self.end()));
+            }
+            Form::Bits(bits) if is_sparse(bits.n_runs(), bits.end()) => self.use_runs(),
+            _ => {}
+        }
+    }
+
+    fn use_runs(&mut self) {
+        let mut list = RunList::empty();
+        for run in self.spans() {
+            list.append(&run);
+        }
+        self.form = Form::Runs(list);
+    }
+
+    fn shrunk(mut self) -> Self {
+        match &mut self.form {
+            Form::Runs(runs) => runs.shrink(),
+            Form::Bits(bits) => bits.shrink(),
+        }
+        self
+    }
+}
+
+/// Whether runs take more memory than bits.
+fn is_dense(n_runs: usize, end: usize) -> bool {
+    MIN_BITMAP_RUNS <= n_runs && Bitmap::bytes(end) < RunList::bytes(n_runs)
+}
+
+/// Whether runs take less than half of the memory of bits, or there are few.
+fn is_sparse(n_runs: usize, end: usize) -> bool {
+    n_runs < MIN_BITMAP_RUNS / 2 || 2 * RunList::bytes(n_runs) < Bitmap::bytes(end)
+}
+
+/// The ranks of `range` (INV-1), if it has some.
+fn clamped(range: Range<usize>) -> Option<Range<usize>> {
+    let range = range.start..range.end.min(RANKS_END);
+    (!range.is_empty()).then_some(range)
+}
+
+impl Default for RankSet {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl PartialEq for RankSet {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.form, &other.form) {
+            (Form::Runs(left), Form::Runs(right)) => left == right,
+            (Form::Bits(left), Form::Bits(right)) => left == right,
+            _ => self.n_runs() == other.n_runs() && self.spans().eq(other.spans()),
+        }
+    }
+}
+
+impl Eq for RankSet {}
+
+impl Hash for RankSet {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for run in self.spans() {
+            run.hash(state);
+        }
+        // No run is empty, so this ends the list.
+        (0..0_usize).hash(state);
     }
 }
 
@@ -238,9 +352,7 @@ impl From<Range<usize>> for RankSet {
 
 impl From<&Region> for RankSet {
     fn from(region: &Region) -> Self {
-        Self {
-            runs: region.runs().collect(),
-        }
+        Self::from_ascending(region.runs())
     }
 }
 
@@ -267,7 +379,7 @@ impl<'a> IntoIterator for &'a RankSet {
 
 impl fmt::Display for RankSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, run) in self.runs.iter().enumerate() {
+        for (i, run) in self.spans().enumerate() {
             let comma = if i == 0 { "" } else { "," };
             match run.len() {
                 1 => write!(f, "{comma}{}", run.start)?,
@@ -284,49 +396,5 @@ impl fmt::Debug for RankSet {
     }
 }
 
-/// An iterator over the ranks of a set, ascending.
-#[derive(Clone, Debug)]
-pub struct RankSetIter<'a> {
-    runs: std::slice::Iter<'a, Range<usize>>,
-    front: Range<usize>,
-    back: Range<usize>,
-    left: usize,
-}
-
-impl Iterator for RankSetIter<'_> {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        if self.front.is_empty() {
-            // When all runs are begun, the rest of the last one may be at the back.
-            self.front = match self.runs.next() {
-                Some(run) => run.clone(),
-                None => std::mem::replace(&mut self.back, 0..0),
-            };
-        }
-        let rank = self.front.next()?;
-        self.left -= 1;
-        Some(rank)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-}
-
-impl DoubleEndedIterator for RankSetIter<'_> {
-    fn next_back(&mut self) -> Option<usize> {
-        if self.back.is_empty() {
-            self.back = match self.runs.next_back() {
-                Some(run) => run.clone(),
-                None => std::mem::replace(&mut self.front, 0..0),
-            };
-        }
-        let rank = self.back.next_back()?;
-        self.left -= 1;
-        Some(rank)
-    }
-}
-
-impl ExactSizeIterator for RankSetIter<'_> {}
-impl FusedIterator for RankSetIter<'_> {}
+#[cfg(test)]
+mod tests;

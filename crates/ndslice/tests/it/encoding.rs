@@ -56,9 +56,22 @@ fn illegal_values_are_refused() {
     refuse::<Region>(r#"[[["x",4]],[[0,1,2]],[0,0]]"#);
     refuse::<Region>(r#"[[["x",4]],[[0,1,2]],[1]]"#);
     refuse::<Region>(r#"[[["x",4]],[[0,1,2]],[]]"#);
-    refuse::<RankSet>("[[0,0]]");
-    refuse::<RankSet>("[[0,4],[0,4]]");
-    refuse::<RankSet>("[[1,18446744073709551615]]");
+    assert!(serde_json::from_str::<RankSet>(r#"{"Runs":[[0,2],[1,2]]}"#).is_ok());
+    assert!(serde_json::from_str::<RankSet>(r#"{"Runs":[[0,4294967295]]}"#).is_ok());
+    for runs in [
+        "[[0,0]]",
+        "[[0,4],[0,4]]",
+        "[[0,4],[-2,4]]",
+        "[[1,4294967295]]",
+        "[[0,4],[4294967290,4]]",
+        "[[0,4294967296]]",
+    ] {
+        refuse::<RankSet>(&format!(r#"{{"Runs":{runs}}}"#));
+    }
+    assert!(serde_json::from_str::<RankSet>(r#"{"Bits":[0,3]}"#).is_ok());
+    for bits in ["[]", "[0]", "[3,0]", "[256]"] {
+        refuse::<RankSet>(&format!(r#"{{"Bits":{bits}}}"#));
+    }
     refuse::<RankMap<u8>>(r#"[null,[[1,0]]]"#);
     let map = |runs: &str| format!(r#"[[[["x",4]],[[0,1,4]],[0]],{runs}]"#);
     assert!(serde_json::from_str::<RankMap<u8>>(&map("[[3,0],[1,0]]")).is_ok());
@@ -81,11 +94,36 @@ fn the_encoded_size_does_not_grow_with_the_ranks() {
     assert!(len(&shape!(x = 4_000_000)) <= len(&shape!(x = 4)) + 8);
     let million = RankSet::from(0..1_000_000);
     assert!(postcard::to_allocvec(&million).unwrap().len() <= 16);
+    let everywhere_second: RankSet = (0..1_000_000).step_by(2).collect();
+    assert!(postcard::to_allocvec(&everywhere_second).unwrap().len() <= 125_010);
+    let few: RankSet = [0, 1_000_000, 2_000_000].into_iter().collect();
+    assert!(postcard::to_allocvec(&few).unwrap().len() <= 16);
     let uniform = RankMap::uniform(shape!(x = 4_000_000), 7_u8);
     assert!(postcard::to_allocvec(&uniform).unwrap().len() < 40);
 }
 
+#[test]
+fn equal_sets_are_encoded_alike() {
+    // One comes as bits, the other has become runs on its way.
+    let listed: RankSet = (0..1000).step_by(2).collect();
+    let mut changed = listed.clone();
+    changed.insert(4_000_000_000);
+    changed.remove(4_000_000_000);
+    assert_eq!(listed, changed);
+    let bytes = postcard::to_allocvec(&listed).unwrap();
+    assert_eq!(postcard::to_allocvec(&changed).unwrap(), bytes);
+    assert_eq!(postcard::from_bytes(&bytes), Ok(changed));
+}
+
 proptest! {
+    #[test]
+    fn sets_survive_encoding(ranks in prop::collection::vec(0..600_usize, 0..400), far: u32) {
+        let mut set: RankSet = ranks.into_iter().collect();
+        check(&set);
+        set.insert(far as usize);
+        check(&set);
+    }
+
     #[test]
     fn regions_sets_and_maps_survive_encoding((model, part) in model_and_part()) {
         let region = part_of(&model.region(), &part);
@@ -110,6 +148,7 @@ proptest! {
             }
             if let Ok(set) = postcard::from_bytes::<RankSet>(&bytes) {
                 prop_assert_eq!(&RankSet::from_ranges(set.runs()), &set);
+                prop_assert_eq!(set.iter().count(), set.count());
             }
             if let Ok(map) = postcard::from_bytes::<RankMap<u8>>(&bytes) {
                 prop_assert!(map.get(Ordinal(map.count())).is_none());

@@ -8,7 +8,11 @@ use proptest::prelude::*;
 use crate::model::model;
 
 fn members() -> impl Strategy<Value = Vec<usize>> {
-    prop::collection::vec(0..40_usize, 0..40)
+    prop_oneof![
+        prop::collection::vec(0..40_usize, 0..40),
+        // Enough runs for the form of bits, and enough numbers for some words of it.
+        prop::collection::vec(0..300_usize, 100..400),
+    ]
 }
 
 #[test]
@@ -21,6 +25,10 @@ fn sets_are_canonical() {
     assert_eq!(RankSet::from_ranges([0..2, 2..4]), RankSet::from(0..4));
     assert_eq!(RankSet::empty().to_string(), "");
     assert_eq!(RankSet::empty(), [usize::MAX].into_iter().collect());
+    assert_eq!(
+        RankSet::from(0..usize::MAX).max(),
+        Some(u32::MAX as usize - 1)
+    );
 }
 
 #[test]
@@ -50,24 +58,30 @@ proptest! {
         check(a.intersection(&b), &left & &right);
         check(a.difference(&b), &left - &right);
         check(a.complement(30), &(0..30).collect() - &left);
+        check(a.complement(250), &(0..250).collect() - &left);
         prop_assert_eq!(a.is_subset(&b), left.is_subset(&right));
         prop_assert_eq!(a.is_subset(&a.union(&b)), true);
         for (position, rank) in left.iter().enumerate() {
             prop_assert_eq!(a.select(position), Some(*rank));
         }
         prop_assert_eq!(a.select(left.len()), None);
-        for rank in 0..41 {
+        for rank in 0..310 {
             let is_member = left.contains(&rank);
             prop_assert_eq!(a.contains(rank), is_member);
-            prop_assert_eq!(a.position(rank), is_member.then(|| left.range(..rank).count()));
+            let below = left.range(..rank).count();
+            prop_assert_eq!(a.count_below(rank), below);
+            prop_assert_eq!(a.position(rank), is_member.then_some(below));
+            prop_assert_eq!(a.next_at_or_after(rank), left.range(rank..).next().copied());
         }
     }
 
     #[test]
     fn changes_agree_with_a_model(
-        changes in prop::collection::vec((0..3, 0..40_usize, 0..6_usize), 0..40),
+        members in members(),
+        changes in prop::collection::vec((0..3, 0..330_usize, 0..70_usize), 0..40),
     ) {
-        let (mut set, mut model) = (RankSet::empty(), BTreeSet::new());
+        let mut set: RankSet = members.iter().copied().collect();
+        let mut model: BTreeSet<usize> = members.into_iter().collect();
         for (kind, rank, len) in changes {
             match kind {
                 0 => prop_assert_eq!(set.insert(rank), model.insert(rank)),
@@ -78,11 +92,14 @@ proptest! {
                 }
             }
             prop_assert_eq!(&set, &model.iter().copied().collect());
+            prop_assert_eq!(set.count(), model.len());
+            prop_assert_eq!(set.runs().len(), set.runs().count());
+            prop_assert_eq!(set.count_below(rank), model.range(..rank).count());
         }
     }
 
     #[test]
-    fn both_ends_of_the_iterator_meet(members in members(), from_front in prop::collection::vec(any::<bool>(), 45)) {
+    fn both_ends_of_the_iterator_meet(members in members(), from_front in prop::collection::vec(any::<bool>(), 305)) {
         let set: RankSet = members.iter().copied().collect();
         let mut model: std::collections::VecDeque<usize> = set.iter().collect();
         let mut iter = set.iter();
