@@ -32,7 +32,7 @@ pub use range::Range;
 pub use rank::{Ordinal, Rank};
 pub use rank_map::{Overlay, RankMap, RankMapError, Runs};
 pub use rank_set::{RankSet, RankSetIter};
-pub use region::{GroupBy, RankRuns, Ranks, Region};
+pub use region::{GroupBy, Layout, RankRuns, Ranks, Region};
 pub use selection::{MAX_NESTING, MAX_REGIONS, Selection, SelectionError};
 pub use shape_error::ShapeError;
 pub use text::{MAX_TEXT_LEN, ParseError, ParseErrorKind};

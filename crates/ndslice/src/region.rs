@@ -10,6 +10,8 @@
 //! - **INV-4**: a region has at least one rank.
 
 mod algebra;
+mod from_ranks;
+mod layout;
 mod ranks;
 mod reshape;
 mod slice;
@@ -24,6 +26,7 @@ use crate::progression::Progression;
 use crate::rank::{Ordinal, Rank};
 use crate::shape_error::ShapeError;
 
+pub use layout::Layout;
 pub use ranks::{RankRuns, Ranks};
 pub use slice::GroupBy;
 
@@ -287,6 +290,13 @@ impl Region {
     #[cfg(feature = "serde")]
     pub(crate) fn order(&self) -> &[u8] {
         &self.order[..self.ndim()]
+    }
+
+    /// The smallest rank: every progression at its start.
+    fn offset(&self) -> u32 {
+        (0..self.base.ndim()).fold(0, |rank, dim| {
+            rank * self.base.size_at(dim) + self.axes[dim].start
+        })
     }
 
     /// The rank at the given positions by dim of the base.

@@ -30,7 +30,7 @@ pub struct Ranks {
 impl Ranks {
     pub(super) fn new(region: &Region) -> Self {
         let strides = region.base.strides();
-        let mut odometer = Odometer::new(offset(region));
+        let mut odometer = Odometer::new(region.offset());
         for dim in region.dims() {
             let axis = region.axes[dim];
             odometer.push(axis.len, axis.step * strides[dim]);
@@ -159,7 +159,7 @@ impl RankRuns {
                 break;
             }
         }
-        let mut odometer = Odometer::new(offset(region));
+        let mut odometer = Odometer::new(region.offset());
         let mut n_blocks = 1;
         for (axis, stride) in region.axes.iter().zip(strides).take(n_outer) {
             odometer.push(axis.len, axis.step * stride);
@@ -198,13 +198,6 @@ impl Iterator for RankRuns {
 }
 
 impl FusedIterator for RankRuns {}
-
-/// The smallest rank: every progression at its start.
-fn offset(region: &Region) -> u32 {
-    (0..region.base.ndim()).fold(0, |rank, dim| {
-        rank * region.base.size_at(dim) + region.axes[dim].start
-    })
-}
 
 /// Counts through some dims; neighbouring dims that continue each other are one dim.
 #[derive(Clone, Debug)]
