@@ -30,7 +30,7 @@ pub use extent::{Extent, ExtentError, MAX_DIMS, MAX_LABEL_LEN, Points};
 pub use point::Point;
 pub use range::Range;
 pub use rank::{Ordinal, Rank};
-pub use rank_map::{Overlay, RankMap, RankMapError, Runs};
+pub use rank_map::{CollectMesh, Overlay, RankMap, RankMapError, Runs, Values};
 pub use rank_set::{RankSet, RankSetIter};
 pub use region::{GroupBy, Layout, RankRuns, Ranks, Region};
 pub use selection::{MAX_NESTING, MAX_REGIONS, Selection, SelectionError};

@@ -7,27 +7,31 @@
 //!   has none.
 //! - **INV-3**: equality and hash look at the values of the ordinals, not at the form.
 
+mod build;
+mod change;
+mod error;
 mod overlay;
 mod runs;
 mod slice;
 
-use std::error::Error;
-use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::ops::Range;
 
 use crate::point::Point;
 use crate::rank::{Ordinal, Rank};
 use crate::region::Region;
 
+pub use build::CollectMesh;
+pub use error::RankMapError;
 pub use overlay::Overlay;
 use runs::Chunks;
-pub use runs::Runs;
+pub use runs::{Runs, Values};
 
 /// One value for each ordinal of a region.
 ///
 /// Equal neighbours may share one value, so that a map of one value takes O(1) memory; which form
-/// a map has is seen by nobody.
+/// a map has is seen by nobody. A map that is made from single values keeps them in a list, as
+/// these need not be comparable; [`RankMap::compressed`] chooses the smaller form. A map that is
+/// made from runs or changed by them does so on its own, and never takes more than a list.
 ///
 /// # Examples
 ///
@@ -58,129 +62,6 @@ pub(crate) enum Form<T> {
 }
 
 impl<T> RankMap<T> {
-    /// Returns the map of no region, which has no values.
-    pub const fn empty() -> Self {
-        Self {
-            region: None,
-            form: Form::Dense(Vec::new()),
-        }
-    }
-
-    /// Returns the map with the same value for every ordinal.
-    pub fn uniform(region: Region, value: T) -> Self {
-        let end = region.count() as u32;
-        Self {
-            region: Some(region),
-            form: Form::Runs(vec![(end, value)]),
-        }
-    }
-
-    /// Returns the map with these values by ordinal.
-    ///
-    /// # Errors
-    ///
-    /// [`RankMapError::WrongCount`].
-    pub fn from_dense(region: Region, values: Vec<T>) -> Result<Self, RankMapError> {
-        let (expected, actual) = (region.count(), values.len());
-        if expected != actual {
-            return Err(RankMapError::WrongCount { expected, actual });
-        }
-        Ok(Self {
-            region: Some(region),
-            form: Form::Dense(values),
-        })
-    }
-
-    /// Returns the map with the value that `value` makes for each ordinal.
-    pub fn from_fn(region: Region, value: impl FnMut(Ordinal) -> T) -> Self {
-        let values = (0..region.count()).map(Ordinal).map(value).collect();
-        Self {
-            region: Some(region),
-            form: Form::Dense(values),
-        }
-    }
-
-    /// Returns the map with these values, which come in any order with their ordinals; the last one
-    /// of an ordinal wins.
-    ///
-    /// # Errors
-    ///
-    /// [`RankMapError::OutOfRange`] and [`RankMapError::Missing`].
-    pub fn from_indexed(
-        region: Region,
-        values: impl IntoIterator<Item = (Ordinal, T)>,
-    ) -> Result<Self, RankMapError> {
-        let count = region.count();
-        let mut indexed: Vec<(usize, T)> = Vec::new();
-        for (Ordinal(index), value) in values {
-            if count <= index {
-                return Err(RankMapError::OutOfRange { index, count });
-            }
-            indexed.push((index, value));
-        }
-        // The sort is stable, so the last value of an ordinal is the first one from behind.
-        indexed.reverse();
-        indexed.sort_by_key(|(index, _)| *index);
-        indexed.dedup_by_key(|(index, _)| *index);
-        if indexed.len() < count {
-            let is_gap = |(i, (index, _)): &(usize, &(usize, T))| i != index;
-            let gap = indexed.iter().enumerate().find(is_gap);
-            let first = gap.map_or(indexed.len(), |(i, _)| i);
-            return Err(RankMapError::Missing {
-                first,
-                count: count - indexed.len(),
-            });
-        }
-        let values = indexed.into_iter().map(|(_, value)| value).collect();
-        Ok(Self {
-            region: Some(region),
-            form: Form::Dense(values),
-        })
-    }
-
-    /// Returns the map with a value for each of `ranges`, which come in any order and do not
-    /// overlap, and `default` elsewhere.
-    ///
-    /// # Errors
-    ///
-    /// [`RankMapError::EmptyRange`], [`RankMapError::OutOfRange`] and
-    /// [`RankMapError::OverlappingRanges`].
-    pub fn from_ranges(
-        region: Region,
-        default: T,
-        ranges: impl IntoIterator<Item = (Range<usize>, T)>,
-    ) -> Result<Self, RankMapError>
-    where
-        T: Clone,
-    {
-        let count = region.count();
-        let mut ranges: Vec<_> = ranges.into_iter().collect();
-        ranges.sort_by_key(|(range, _)| range.start);
-        let mut runs = Vec::new();
-        let mut last = 0..0;
-        for (range, value) in ranges {
-            check_range(&range, count)?;
-            if range.start < last.end {
-                return Err(RankMapError::OverlappingRanges {
-                    first: last,
-                    second: range,
-                });
-            }
-            if last.end < range.start {
-                runs.push((range.start as u32, default.clone()));
-            }
-            runs.push((range.end as u32, value));
-            last = range;
-        }
-        if last.end < count {
-            runs.push((count as u32, default));
-        }
-        Ok(Self {
-            region: Some(region),
-            form: Form::fitted(runs, count),
-        })
-    }
-
     /// Returns the region that the ordinals belong to; the empty map has none.
     pub fn region(&self) -> Option<&Region> {
         self.region.as_ref()
@@ -210,9 +91,8 @@ impl<T> RankMap<T> {
     }
 
     /// Returns the values in the order of their ordinals.
-    pub fn values(&self) -> impl Iterator<Item = &T> + Clone {
-        self.chunks()
-            .flat_map(|(range, value)| range.map(move |_| value))
+    pub fn values(&self) -> Values<'_, T> {
+        Values::new(self.chunks(), self.count())
     }
 
     /// Returns the values with their points, in the order of their ordinals.
@@ -294,29 +174,6 @@ impl<T> RankMap<T> {
     pub(crate) fn parts(&self) -> (Option<&Region>, &Form<T>) {
         (self.region.as_ref(), &self.form)
     }
-
-    /// The map of runs given by their lengths, if these add up to the count of the region.
-    #[cfg(feature = "serde")]
-    pub(crate) fn from_lens(region: Option<Region>, lens: Vec<(u32, T)>) -> Option<Self> {
-        let count = region.as_ref().map_or(0, Region::count);
-        if lens.len() == count && lens.iter().all(|(len, _)| *len == 1) {
-            let values = lens.into_iter().map(|(_, value)| value).collect();
-            return Some(Self {
-                region,
-                form: Form::Dense(values),
-            });
-        }
-        let mut end: u32 = 0;
-        let mut runs = Vec::with_capacity(lens.len());
-        for (len, value) in lens {
-            end = end.checked_add(len).filter(|_| 0 < len)?;
-            runs.push((end, value));
-        }
-        (end as usize == count).then_some(Self {
-            region,
-            form: Form::Runs(runs),
-        })
-    }
 }
 
 impl<T, E> RankMap<Result<T, E>> {
@@ -346,11 +203,12 @@ impl<T> Form<T> {
     }
 
     /// The smaller form of these runs.
-    fn fitted(runs: Vec<(u32, T)>, count: usize) -> Self
+    fn fitted(mut runs: Vec<(u32, T)>, count: usize) -> Self
     where
         T: Clone,
     {
         if Self::runs_are_smaller(runs.len(), count) {
+            runs.shrink_to_fit();
             return Self::Runs(runs);
         }
         let mut values = Vec::with_capacity(count);
@@ -408,82 +266,3 @@ impl<T: Hash + Eq> Hash for RankMap<T> {
 fn run_idx<T>(runs: &[(u32, T)], ordinal: usize) -> usize {
     runs.partition_point(|(end, _)| *end as usize <= ordinal)
 }
-
-fn check_range(range: &Range<usize>, count: usize) -> Result<(), RankMapError> {
-    if range.is_empty() {
-        return Err(RankMapError::EmptyRange {
-            start: range.start,
-            end: range.end,
-        });
-    }
-    if count < range.end {
-        return Err(RankMapError::OutOfRange {
-            index: range.end - 1,
-            count,
-        });
-    }
-    Ok(())
-}
-
-/// Error of building and changing a map.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RankMapError {
-    /// The number of values is not the number of ordinals.
-    WrongCount {
-        /// The number of ordinals.
-        expected: usize,
-        /// The number of values.
-        actual: usize,
-    },
-    /// Some ordinals have no value.
-    Missing {
-        /// The first of them.
-        first: usize,
-        /// How many there are.
-        count: usize,
-    },
-    /// An ordinal is beyond the end of the region.
-    OutOfRange {
-        /// The ordinal.
-        index: usize,
-        /// The number of ordinals.
-        count: usize,
-    },
-    /// A range has no ordinals.
-    EmptyRange {
-        /// Where the range starts.
-        start: usize,
-        /// Where it ends.
-        end: usize,
-    },
-    /// Two ranges have ordinals in common.
-    OverlappingRanges {
-        /// The range that starts first.
-        first: Range<usize>,
-        /// The other one.
-        second: Range<usize>,
-    },
-}
-
-impl fmt::Display for RankMapError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::WrongCount { expected, actual } => {
-                write!(f, "{actual} values were given for {expected} ordinals")
-            }
-            Self::Missing { first, count } => {
-                write!(f, "{count} ordinals have no value, the first is {first}")
-            }
-            Self::OutOfRange { index, count } => {
-                write!(f, "ordinal {index} is out of range for a map of {count}")
-            }
-            Self::EmptyRange { start, end } => write!(f, "range {start}..{end} is empty"),
-            Self::OverlappingRanges { first, second } => {
-                write!(f, "ranges {first:?} and {second:?} overlap")
-            }
-        }
-    }
-}
-
-impl Error for RankMapError {}

@@ -57,6 +57,13 @@ impl<T> Overlay<T> {
             .iter()
             .map(|(start, (end, value))| (*start..*end, value))
     }
+
+    /// The maximal runs of equal values, ascending, without the overlay.
+    pub(super) fn into_runs(self) -> impl Iterator<Item = (Range<usize>, T)> {
+        self.runs
+            .into_iter()
+            .map(|(start, (end, value))| (start..end, value))
+    }
 }
 
 impl<T: Clone + PartialEq> Overlay<T> {

@@ -1,4 +1,4 @@
-//! The runs of a map: as they are stored, and maximal ones.
+//! The runs of a map, as they are stored and maximal ones, and its values one by one.
 
 use std::iter::{FusedIterator, Peekable};
 use std::ops::Range;
@@ -81,3 +81,64 @@ impl<'a, T: PartialEq> Iterator for Runs<'a, T> {
 }
 
 impl<T: PartialEq> FusedIterator for Runs<'_, T> {}
+
+/// An iterator over the values of a map in the order of the ordinals, made by
+/// [`RankMap::values`](crate::RankMap::values).
+#[derive(Debug)]
+pub struct Values<'a, T> {
+    chunks: Chunks<'a, T>,
+    /// The value of the run that is begun, which may have nothing left.
+    value: Option<&'a T>,
+    in_run: usize,
+    left: usize,
+}
+
+impl<'a, T> Values<'a, T> {
+    pub(super) fn new(chunks: Chunks<'a, T>, count: usize) -> Self {
+        Self {
+            chunks,
+            value: None,
+            in_run: 0,
+            left: count,
+        }
+    }
+}
+
+impl<T> Clone for Values<'_, T> {
+    fn clone(&self) -> Self {
+        Self {
+            chunks: self.chunks.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<'a, T> Iterator for Values<'a, T> {
+    type Item = &'a T;
+
+    fn next(&mut self) -> Option<&'a T> {
+        self.nth(0)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+
+    /// Takes one step for each stored run that is passed.
+    fn nth(&mut self, n: usize) -> Option<&'a T> {
+        let mut skipped = n.min(self.left);
+        while self.in_run <= skipped {
+            skipped -= self.in_run;
+            self.left -= self.in_run;
+            self.in_run = 0;
+            let (range, value) = self.chunks.next()?;
+            (self.value, self.in_run) = (Some(value), range.len());
+        }
+        self.in_run -= skipped + 1;
+        self.left -= skipped + 1;
+        self.value
+    }
+}
+
+impl<T> ExactSizeIterator for Values<'_, T> {}
+impl<T> FusedIterator for Values<'_, T> {}

@@ -162,7 +162,13 @@ impl Bitmap {
         let first = range.start / (WORD * BLOCK);
         let last = (range.end - 1) / (WORD * BLOCK);
         let mut below = self.below[first];
-        for (block, words) in self.words.chunks(BLOCK).enumerate().take(last + 1).skip(first) {
+        for (block, words) in self
+            .words
+            .chunks(BLOCK)
+            .enumerate()
+            .take(last + 1)
+            .skip(first)
+        {
             self.below[block] = below;
             below += count_ones(words);
         }

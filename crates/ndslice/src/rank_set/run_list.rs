@@ -115,7 +115,13 @@ impl RunList {
             return;
         };
         let (before, behind) = (rank as u32, rank as u32 + 1);
-        let parts = [Run { end: before, ..run }, Run { start: behind, ..run }];
+        let parts = [
+            Run { end: before, ..run },
+            Run {
+                start: behind,
+                ..run
+            },
+        ];
         let parts = parts.into_iter().filter(|part| part.start < part.end);
         self.runs.splice(idx..=idx, parts);
         self.recount(idx);

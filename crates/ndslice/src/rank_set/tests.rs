@@ -90,7 +90,11 @@ fn inv3_both_forms_are_equal_and_answer_alike() {
         assert_eq!(HashSet::from([runs.clone(), bits.clone()]).len(), 1);
         for set in [runs, bits] {
             assert!(set.iter().eq(list.iter().copied()));
-            assert!(set.spans().rev().eq(set.spans().collect::<Vec<_>>().into_iter().rev()));
+            assert!(
+                set.spans()
+                    .rev()
+                    .eq(set.spans().collect::<Vec<_>>().into_iter().rev())
+            );
             assert_eq!(set.spans().len(), set.spans().count());
             for rank in 0..5100 {
                 assert_eq!(set.contains(rank), list.contains(&rank));

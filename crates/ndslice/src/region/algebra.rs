@@ -139,14 +139,6 @@ impl Region {
         Some(self.rank_of_positions(&positions))
     }
 
-    /// Whether the region visits its ranks in ascending order.
-    pub(crate) fn is_ascending(&self) -> bool {
-        let dims = || self.dims().filter(|dim| 1 < self.axes[*dim].len);
-        dims()
-            .zip(dims().skip(1))
-            .all(|(outer, inner)| outer < inner)
-    }
-
     pub(super) fn check_base(&self, other: &Self) -> Result<(), ShapeError> {
         if self.base.sizes() == other.base.sizes() {
             return Ok(());
