@@ -392,14 +392,14 @@ impl fmt::Display for ExtentError {
             Self::LabelTooLong { label, len, max } => {
                 write!(f, "label {label:?} has {len} bytes, and {max} are allowed")
             }
-            Self::EmptyRange { label } => write!(f, "dim {label:?} has size 0"),
+            Self::EmptyRange { label } => write!(f, "dim {label:?} has size 0, and the least is 1"),
             Self::DimMismatch { expected, actual } => {
                 write!(f, "{actual} labels were given for {expected} sizes")
             }
             Self::TooLarge { label, size, max } => {
                 write!(
                     f,
-                    "dim {label:?} of size {size} makes more than {max} ranks"
+                    "dim {label:?} of size {size} makes more ranks than the largest number, {max}"
                 )
             }
             Self::TooManyDims { max } => write!(f, "there are more than {max} dims"),

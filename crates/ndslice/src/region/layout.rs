@@ -123,7 +123,10 @@ impl Layout {
                 position,
             });
         }
-        let offset = number(&hidden_label(&dims), self.offset)?;
+        let offset = number(
+            &hidden_label(dims.iter().map(|dim| &dim.label)),
+            self.offset,
+        )?;
         place(offset, dims).map_err(|error| match error {
             PlaceError::Overlap { position } => ShapeError::NotAligned {
                 dim: labels[position].into(),
@@ -227,7 +230,7 @@ pub(super) fn place(offset: u32, mut dims: Vec<StridedDim>) -> Result<Region, Pl
     };
     if let Some(size) = hidden {
         builder
-            .push(hidden_label(&dims), size)
+            .push(hidden_label(dims.iter().map(|dim| &dim.label)), size)
             .map_err(|source| PlaceError::Extent {
                 position: None,
                 source,
@@ -244,10 +247,10 @@ fn keeps_stride(dims: &[StridedDim]) -> bool {
     dims.len() < MAX_DIMS && dims.last().is_some_and(|dim| dim.len == 1)
 }
 
-/// A label for a pinned dim, which no text shows: none of those in use.
-fn hidden_label(dims: &[StridedDim]) -> Arc<str> {
+/// A label for a pinned dim, which nobody asks for: none of those in use.
+pub(super) fn hidden_label<'a>(used: impl Iterator<Item = &'a Arc<str>> + Clone) -> Arc<str> {
     let mut label = String::from("_");
-    while dims.iter().any(|dim| *dim.label == *label) {
+    while used.clone().any(|used| **used == *label) {
         label.push('_');
     }
     label.into()

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::layout::hidden_label;
 use super::{Region, UNUSED};
 use crate::extent::{ExtentBuilder, MAX_DIMS};
 use crate::progression::Progression;
@@ -23,26 +24,42 @@ impl Region {
     /// [`ShapeError::UnknownDim`], and [`ShapeError::NotAPermutation`] when a label is missing or
     /// repeated.
     pub fn permute(&self, labels: &[&str]) -> Result<Self, ShapeError> {
-        let mut order = Vec::with_capacity(MAX_DIMS);
-        for label in labels {
+        let mut order = [usize::MAX; MAX_DIMS];
+        for (i, label) in labels.iter().enumerate() {
             let dim = self.dim_of(label)?;
+            // As no dim occurs twice, there are no more labels than dims.
             if order.contains(&dim) {
                 return Err(self.not_a_permutation());
             }
-            order.push(dim);
+            order[i] = dim;
         }
-        if order.len() != self.ndim() {
+        if labels.len() != self.ndim() {
             return Err(self.not_a_permutation());
         }
+        let order = order.into_iter().take(labels.len());
         Ok(Self::from_axes(self.base.clone(), self.axes, order))
     }
 
     /// Returns the region with other labels: `(old, new)` for each dim to rename, all at once.
     ///
+    /// The label of a dim that [`Region::at`] has dropped is free again; in the base of the result,
+    /// the dropped dim then has another label.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let shape = hypermesh_ndslice::shape!(host = 2, gpu = 4);
+    /// let swapped = shape.rename(&[("host", "gpu"), ("gpu", "host")])?;
+    /// assert_eq!(swapped.extent().to_string(), "gpu=2,host=4");
+    /// let one = shape.at("host", 1)?.rename(&[("gpu", "host")])?;
+    /// assert_eq!((one.to_string(), one.base().to_string()), ("4+host=4/1".into(), "_=2,host=4".into()));
+    /// # Ok::<(), hypermesh_ndslice::ShapeError>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`ShapeError::UnknownDim`], and [`ShapeError::Extent`] when a label of the base would occur
-    /// twice or is illegal.
+    /// [`ShapeError::UnknownDim`], and [`ShapeError::Extent`] when a label would occur twice or is
+    /// illegal.
     pub fn rename(&self, labels: &[(&str, &str)]) -> Result<Self, ShapeError> {
         let mut dims = self.base_dims();
         for (old, new) in labels {
@@ -175,7 +192,17 @@ impl Region {
         .collect()
     }
 
-    fn rebuild(dims: Vec<BaseDim>, order: Vec<usize>) -> Result<Self, ShapeError> {
+    /// The region of these dims of a base, of which `order` does not name the pinned ones.
+    fn rebuild(mut dims: Vec<BaseDim>, order: Vec<usize>) -> Result<Self, ShapeError> {
+        // A pinned dim has no label that a slice knows, so it gives way to one that has.
+        for dim in (0..dims.len()).filter(|dim| !order.contains(dim)) {
+            let is_taken = order
+                .iter()
+                .any(|kept| dims[*kept].label == dims[dim].label);
+            if is_taken {
+                dims[dim].label = hidden_label(dims.iter().map(|dim| &dim.label));
+            }
+        }
         let mut builder = ExtentBuilder::new();
         let mut axes = [UNUSED; MAX_DIMS];
         for (i, dim) in dims.into_iter().enumerate() {
