@@ -442,6 +442,12 @@ impl DoubleEndedIterator for Points {
             .next_back()
             .map(|rank| Point::new(self.extent.clone(), rank))
     }
+
+    fn nth_back(&mut self, n: usize) -> Option<Point> {
+        self.ranks
+            .nth_back(n)
+            .map(|rank| Point::new(self.extent.clone(), rank))
+    }
 }
 
 impl ExactSizeIterator for Points {}

@@ -68,8 +68,8 @@ impl RunList {
     pub(super) fn select(&self, n: usize) -> Option<usize> {
         let idx = self.runs.partition_point(|run| run.below as usize <= n);
         let run = self.runs.get(idx.checked_sub(1)?)?;
-        let rank = run.start as usize + (n - run.below as usize);
-        (rank < run.end as usize).then_some(rank)
+        let inside = n - run.below as usize;
+        (inside < run.len() as usize).then(|| run.start as usize + inside)
     }
 
     pub(super) fn count_below(&self, rank: usize) -> usize {

@@ -89,6 +89,21 @@ impl Iterator for RankSetIter<'_> {
     fn size_hint(&self) -> (usize, Option<usize>) {
         (self.left, Some(self.left))
     }
+
+    /// Takes one step for each run that is passed.
+    fn nth(&mut self, n: usize) -> Option<usize> {
+        let mut skipped = n.min(self.left);
+        self.left -= skipped;
+        while self.front.len() <= skipped && 0 < skipped {
+            skipped -= self.front.len();
+            self.front = match self.runs.next() {
+                Some(run) => run,
+                None => std::mem::replace(&mut self.back, 0..0),
+            };
+        }
+        self.front.start += skipped;
+        self.next()
+    }
 }
 
 impl DoubleEndedIterator for RankSetIter<'_> {

@@ -136,7 +136,7 @@ impl Region {
     }
 }
 
-/// An iterator over the groups of a region, made by [`Region::group_by`].
+/// An iterator over the groups of a region, made by [`Region::group_by`]; `nth` takes O(dims).
 #[derive(Clone, Debug)]
 pub struct GroupBy {
     region: Region,
@@ -170,11 +170,19 @@ impl Iterator for GroupBy {
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.groups.size_hint()
     }
+
+    fn nth(&mut self, n: usize) -> Option<Region> {
+        self.groups.nth(n).map(|group| self.group(group))
+    }
 }
 
 impl DoubleEndedIterator for GroupBy {
     fn next_back(&mut self) -> Option<Region> {
         self.groups.next_back().map(|group| self.group(group))
+    }
+
+    fn nth_back(&mut self, n: usize) -> Option<Region> {
+        self.groups.nth_back(n).map(|group| self.group(group))
     }
 }
 
