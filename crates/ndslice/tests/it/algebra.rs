@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hypermesh_ndslice::{Range, Rank, Region, ShapeError, extent};
+use hypermesh_ndslice::{Range, Rank, RankSet, Region, ShapeError, extent};
 use proptest::prelude::*;
 
 use crate::model::{Model, model, models, ranks};
@@ -113,6 +113,44 @@ proptest! {
         prop_assert_eq!(left, expected);
         prop_assert!(rest.iter().all(|region| region.labels().eq(a.region().labels())));
         prop_assert_eq!(a.region().difference(&a.region()), Ok(vec![]));
+    }
+
+    #[test]
+    fn the_laws_of_sets_hold((a, b, c) in models()) {
+        let [a, b, c] = [a, b, c].map(|model| model.region());
+        let base = Region::of(a.base().clone());
+        let union = |regions: Vec<Region>| {
+            RankSet::from_ranges(regions.iter().flat_map(Region::runs))
+        };
+        let (a_set, b_set, c_set) = (RankSet::from(&a), RankSet::from(&b), RankSet::from(&c));
+        let both = union(a.intersection(&b).unwrap().into_iter().collect());
+        prop_assert_eq!(&both, &a_set.intersection(&b_set));
+        prop_assert_eq!(&both, &b_set.intersection(&a_set));
+        // What is not in both is not in one or not in the other, and the other way round.
+        let (not_a, not_b) = (union(base.difference(&a).unwrap()), union(base.difference(&b).unwrap()));
+        prop_assert_eq!(&not_a, &a_set.complement(base.count()));
+        prop_assert_eq!(both.complement(base.count()), not_a.union(&not_b));
+        prop_assert_eq!(a_set.union(&b_set).complement(base.count()), not_a.intersection(&not_b));
+        let left = a_set.difference(&b_set.union(&c_set));
+        prop_assert_eq!(left, a_set.difference(&b_set).difference(&c_set));
+    }
+
+    #[test]
+    fn a_difference_has_few_boxes((a, b, _) in models()) {
+        let (a, b) = (a.region(), b.region());
+        let rest = a.difference(&b).unwrap();
+        let Some(common) = a.intersection(&b).unwrap() else {
+            prop_assert_eq!(rest, [a]);
+            return Ok(());
+        };
+        let strides = |region: &Region| region.layout().strides().to_vec();
+        let ratios = strides(&common).into_iter().zip(strides(&a)).zip(common.sizes());
+        // One index has no step; then there is a box on each side of it at most.
+        let bound: usize = ratios.map(|((common, own), size)| match size {
+            1 => 2,
+            _ => 1 + common / own,
+        }).sum();
+        prop_assert!(rest.len() <= bound, "{} boxes, {bound} allowed", rest.len());
     }
 
     #[test]

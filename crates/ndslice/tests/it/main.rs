@@ -6,9 +6,12 @@
 )]
 
 mod algebra;
+mod errors;
 mod extent;
+mod layout;
 mod macros;
 mod model;
+mod panics;
 mod rank_map;
 mod rank_set;
 mod region;

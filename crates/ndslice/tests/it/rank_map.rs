@@ -1,10 +1,11 @@
 //! Maps by rank and their overlays against dense lists.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::ops::Range;
 use std::rc::Rc;
 
-use hypermesh_ndslice::{Ordinal, Overlay, RankMap, RankMapError, Region, extent};
+use hypermesh_ndslice::{CollectMesh, Ordinal, Overlay, RankMap, RankMapError, Region, extent};
 use proptest::prelude::*;
 
 use crate::model::{model_and_part, part_of};
@@ -152,6 +153,132 @@ fn a_uniform_map_of_many_ranks_is_sliced_by_its_runs() {
     assert_eq!((n_runs, sliced.count()), (3, 333 * 4_000_000));
 }
 
+/// A value that counts how often it is cloned.
+#[derive(Debug)]
+struct Counted(Rc<Cell<usize>>);
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        self.0.set(self.0.get() + 1);
+        Self(self.0.clone())
+    }
+}
+
+#[test]
+fn slicing_takes_steps_by_runs_in_every_order_of_the_dims() {
+    let region = Region::of(extent!(x = 1024, y = 1024, z = 2048));
+    let turned = region.permute(&["z", "x", "y"]).unwrap();
+    let n_clones = Rc::new(Cell::new(0));
+    let uniform = RankMap::uniform(region.clone(), Counted(n_clones.clone()));
+    assert_eq!(uniform.sliced(&turned).unwrap().count(), 1 << 31);
+    assert_eq!(n_clones.get(), 1);
+
+    // The upper half of `x` differs: for every `z`, one run for each half.
+    let mut halves = RankMap::uniform(region, 'a');
+    halves.set_range(1 << 30..1 << 31, 'b').unwrap();
+    let cut = halves.sliced(&turned).unwrap();
+    assert_eq!((cut.count(), cut.runs().count()), (1 << 31, 2 * 2048));
+    let by_half = halves.sliced(&turned.range("z", 7).unwrap()).unwrap();
+    assert_eq!(
+        by_half.runs().collect::<Vec<_>>(),
+        [(0..1 << 19, &'a'), (1 << 19..1 << 20, &'b')]
+    );
+}
+
+#[test]
+fn a_mesh_is_collected_with_exact_errors() {
+    let collect = |values: std::ops::RangeFrom<u8>, count| {
+        values
+            .take(count)
+            .collect_mesh(line(3))
+            .map(|map| dense(&map))
+    };
+    assert_eq!(collect(5.., 3), Ok(vec![5, 6, 7]));
+    let error = |actual| {
+        Err(RankMapError::WrongCount {
+            expected: 3,
+            actual,
+        })
+    };
+    assert_eq!(collect(5.., 2), error(2));
+    assert_eq!(collect(5.., 9), error(4));
+    assert_eq!(
+        std::iter::repeat(1)
+            .collect_mesh(line(3))
+            .map(|map| dense(&map)),
+        error(4)
+    );
+
+    let overlaid = |runs: &[(Range<usize>, u8)]| {
+        RankMap::from_overlay(line(6), Overlay::from_iter(runs.to_vec())).map(|map| dense(&map))
+    };
+    assert_eq!(
+        overlaid(&[(4..6, 2), (0..4, 1)]),
+        Ok(vec![1, 1, 1, 1, 2, 2])
+    );
+    assert_eq!(
+        overlaid(&[]),
+        Err(RankMapError::Missing { first: 0, count: 6 })
+    );
+    assert_eq!(
+        overlaid(&[(1..2, 1), (4..5, 1)]),
+        Err(RankMapError::Missing { first: 0, count: 4 })
+    );
+    assert_eq!(
+        overlaid(&[(0..2, 1), (4..5, 1)]),
+        Err(RankMapError::Missing { first: 2, count: 3 })
+    );
+    assert_eq!(
+        overlaid(&[(0..7, 1)]),
+        Err(RankMapError::OutOfRange { index: 6, count: 6 })
+    );
+}
+
+#[test]
+fn values_need_not_be_cloned_or_compared() {
+    struct Opaque(usize);
+    let map = RankMap::from_fn(line(4), |Ordinal(ordinal)| Opaque(ordinal));
+    assert_eq!(map.map(|value| value.0).get(Ordinal(3)), Some(&3));
+    let results = map.map(|value| Ok::<_, ()>(Opaque(value.0 * 2)));
+    let doubled = results
+        .transpose()
+        .map(|map| map.values().map(|value| value.0).collect());
+    assert_eq!(doubled, Ok(vec![0, 2, 4, 6]));
+}
+
+#[test]
+fn shuffled_updates_give_one_result() {
+    // Generation, then state: the larger pair wins, wherever it comes from.
+    let updates: Vec<Overlay<(u32, u32)>> = (0..20)
+        .map(|i| {
+            let start = i * 37 % 50;
+            Overlay::from_iter([(start..start + 1 + i % 13, (i as u32 % 3, i as u32 * 7 % 5))])
+        })
+        .collect();
+    let merged = |order: &[usize]| {
+        let mut overlay = Overlay::empty();
+        for idx in order {
+            overlay.merge_with(&updates[*idx], |old, new| *old.max(new));
+        }
+        overlay
+    };
+    let mut order: Vec<usize> = (0..updates.len()).collect();
+    let first = merged(&order);
+    assert!(10 < first.runs().count());
+    let mut random = 1_u64;
+    for _ in 0..100 {
+        for i in (1..order.len()).rev() {
+            random = random
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            order.swap(i, (random >> 33) as usize % (i + 1));
+        }
+        assert_eq!(merged(&order), first);
+        // Updates that come twice change nothing.
+        assert_eq!(merged(&[&order[..], &order[..7]].concat()), first);
+    }
+}
+
 fn runs(overlay: &Overlay<char>) -> Vec<(Range<usize>, char)> {
     overlay
         .runs()
@@ -198,10 +325,16 @@ fn a_million_single_updates_are_cheap() {
         overlay.set(ordinal..ordinal + 1, ordinal / 100_000);
     }
     assert_eq!(overlay.count(), 1_000_000);
-    assert!((0..1_000_000).step_by(997).all(|i| {
+    // Three ordinals are left; with them, a snapshot equals the list.
+    let mut list: Vec<usize> = (0..1_000_003).map(|ordinal| ordinal / 100_000).collect();
+    for i in 1_000_000..1_000_003 {
         let ordinal = i * 7919 % 1_000_003;
-        overlay.get(ordinal) == Some(&(ordinal / 100_000))
-    }));
+        assert_eq!(overlay.get(ordinal), None);
+        overlay.set(ordinal..ordinal + 1, 77);
+        list[ordinal] = 77;
+    }
+    let snapshot = RankMap::from_overlay(line(1_000_003), overlay).unwrap();
+    assert!(snapshot.values().eq(&list));
 }
 
 const COUNT: usize = 30;
@@ -300,6 +433,28 @@ proptest! {
             let cut = map.sliced(&sliced).unwrap();
             prop_assert_eq!(dense(&cut), expected.clone());
             prop_assert_eq!(cut.region(), Some(&sliced));
+            prop_assert!(sliced.ranks().all(|rank| cut.get_by_rank(rank) == map.get_by_rank(rank)));
+            if let Some(label) = region.labels().last() {
+                let groups = region.group_by(label).unwrap().map(|group| map.sliced(&group).unwrap());
+                prop_assert_eq!(groups.flat_map(|group| dense(&group)).collect::<Vec<_>>(), list.clone());
+            }
         }
+    }
+
+    #[test]
+    fn values_are_skipped_by_runs(
+        runs in prop::collection::vec((1..5_usize, 0..3_u8), 1..9), skips in prop::collection::vec(0..7_usize, 1..9), is_dense: bool,
+    ) {
+        let list: Vec<u8> = runs.into_iter().flat_map(|(len, value)| std::iter::repeat_n(value, len)).collect();
+        let mut map = RankMap::from_dense(line(list.len()), list.clone()).unwrap();
+        if !is_dense {
+            map = map.compressed();
+        }
+        let (mut values, mut expected) = (map.values(), list.iter());
+        for skip in skips {
+            prop_assert_eq!(values.nth(skip), expected.nth(skip));
+            prop_assert_eq!(values.len(), expected.len());
+        }
+        prop_assert!(values.eq(expected));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use hypermesh_ndslice::RankSet;
+use hypermesh_ndslice::{RankSet, Region, extent};
 use proptest::prelude::*;
 
 use crate::model::model;
@@ -36,6 +36,32 @@ fn many_random_ranks_are_built_without_recursion() {
     let set: RankSet = (0..1_000_000).map(|i| i * 7919 % 1_000_003).collect();
     assert_eq!(set.count(), 1_000_000);
     assert_eq!(set.iter().len(), 1_000_000);
+}
+
+#[test]
+fn a_set_without_a_box_has_no_region() {
+    let base = extent!(host = 2, gpu = 4);
+    let region = |ranks: &[usize]| {
+        let set = ranks.iter().copied().collect();
+        Region::from_ranks(&base, &set)
+            .unwrap()
+            .map(|region| region.to_string())
+    };
+    assert_eq!(
+        region(&[1, 3, 5, 7]),
+        Some("1+host=2/4,gpu=2/2".to_string())
+    );
+    assert_eq!(region(&[6]), Some("6+host=1/4,gpu=1/1".to_string()));
+    for ranks in [
+        &[][..],
+        &[1, 3, 5],
+        &[1, 3, 5, 6],
+        &[0, 7],
+        &[0, 1, 3],
+        &[1, 4],
+    ] {
+        assert_eq!(region(ranks), None, "{ranks:?}");
+    }
 }
 
 proptest! {
@@ -99,7 +125,7 @@ proptest! {
     }
 
     #[test]
-    fn both_ends_of_the_iterator_meet(members in members(), from_front in prop::collection::vec(any::<bool>(), 305)) {
+    fn both_ends_of_the_iterator_meet(members in members(), from_front in prop::collection::vec(any::<bool>(), 305), skips in prop::collection::vec(0..60_usize, 9)) {
         let set: RankSet = members.iter().copied().collect();
         let mut model: std::collections::VecDeque<usize> = set.iter().collect();
         let mut iter = set.iter();
@@ -111,12 +137,35 @@ proptest! {
             };
             prop_assert_eq!(next, expected);
         }
+        let (mut iter, mut model) = (set.iter(), set.iter().collect::<Vec<_>>().into_iter());
+        _ = (iter.next_back(), model.next_back());
+        for n in skips {
+            prop_assert_eq!(iter.nth(n), model.nth(n));
+            prop_assert_eq!(iter.len(), model.len());
+        }
     }
 
     #[test]
     fn a_region_becomes_the_set_of_its_ranks(model in model()) {
         let set = RankSet::from(&model.region());
         prop_assert_eq!(set, model.ranks().into_iter().collect());
+    }
+
+    #[test]
+    fn a_set_of_a_region_leads_back_to_it(model in model(), other in model(), rank in 0..300_usize) {
+        let region = model.region();
+        let mut ranks = RankSet::from(&region);
+        let found = Region::from_ranks(region.base(), &ranks).unwrap();
+        prop_assert_eq!(found.map(|found| found.same_ranks(&region)), Some(Ok(true)));
+
+        // Whatever the set, a region that is found has its ranks, and a slice is found.
+        let base = other.region().base().clone();
+        ranks.insert(rank);
+        match Region::from_ranks(&base, &ranks) {
+            Ok(Some(found)) => prop_assert_eq!(RankSet::from(&found), ranks),
+            Ok(None) => prop_assert!(ranks.max() < Some(base.count())),
+            Err(_) => prop_assert!(Some(base.count()) <= ranks.max()),
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Other labels, dims and orders for the same ranks.
 
-use hypermesh_ndslice::{Extent, ExtentError, Range, Region, ShapeError, extent};
+use hypermesh_ndslice::{Extent, ExtentError, Range, RankSet, Region, ShapeError, extent};
 use proptest::prelude::*;
 
 use crate::model::{cluster, model, ranks};
@@ -43,6 +43,60 @@ fn rename_changes_labels_only() {
         label: "zone".into(),
     };
     assert_eq!(region.rename(&[("gpu", "zone")]), Err(error.into()));
+}
+
+#[test]
+fn a_dropped_label_is_free_again() {
+    let host = cluster().at("host", 1).unwrap();
+    let renamed = host.rename(&[("gpu", "host")]).unwrap();
+    assert_eq!(renamed.extent(), extent!(zone = 2, host = 8));
+    assert_eq!(ranks(&renamed), ranks(&host));
+    assert_eq!(renamed.is_subset(&cluster()), Ok(true));
+    assert_eq!(renamed.base().to_string(), "zone=2,_=4,host=8");
+    assert!(matches!(
+        renamed.at("_", 0),
+        Err(ShapeError::UnknownDim { .. })
+    ));
+    // A second time, and with the label that the first time has taken.
+    let last = renamed
+        .at("host", 7)
+        .unwrap()
+        .rename(&[("zone", "_")])
+        .unwrap();
+    assert_eq!(last.extent().to_string(), "_=2");
+    let last = last.rename(&[("_", "host")]).unwrap();
+    assert_eq!(
+        (last.extent(), ranks(&last)),
+        (extent!(host = 2), vec![15, 47])
+    );
+
+    let split = host
+        .split("gpu", &[("host", Some(2)), ("gpu", None)])
+        .unwrap();
+    assert_eq!(split.extent(), extent!(zone = 2, host = 2, gpu = 4));
+    assert_eq!(ranks(&split), ranks(&host));
+    let flat = host
+        .at("zone", 0)
+        .unwrap()
+        .flatten(&["gpu"], "host")
+        .unwrap();
+    assert_eq!(
+        (flat.extent(), ranks(&flat)),
+        (extent!(host = 8), (8..16).collect())
+    );
+}
+
+#[test]
+fn reshaped_views_compare_through_sets() {
+    let region = cluster().range("host", Range::from(..).step_by(2)).unwrap();
+    let split = region.split("gpu", &[("a", Some(2)), ("b", None)]).unwrap();
+    let flat = split.flatten(&["a", "b"], "all").unwrap();
+    let mismatch = split.intersection(&region);
+    assert!(matches!(mismatch, Err(ShapeError::BaseMismatch { .. })));
+    let (split, flat) = (RankSet::from(&split), RankSet::from(&flat));
+    assert_eq!((&split, &flat), (&RankSet::from(&region), &split));
+    let part = RankSet::from(&region.at("gpu", 3).unwrap());
+    assert!(part.is_subset(&split) && !split.is_subset(&part));
 }
 
 #[test]
