@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use super::*;
 
 /// Checks a workspace with the foundations `f` and `g` (of which `g` may use `f`), the stack `a`,
-/// `b`, `c`, the dev-only `kit` and the top package `tool`.
+/// `b`, `c`, the dev-only `kit` and `set` and the top package `tool`.
 ///
 /// An edge is written `from->to`, with `dev ` or `build ` in front where it is of that kind.
 #[track_caller]
@@ -43,7 +43,7 @@ fn order() -> Order {
         foundations: names("f g"),
         foundation_edges: vec![("g".to_owned(), "f".to_owned())],
         stack: names("a b c"),
-        dev_only: names("kit"),
+        dev_only: names("kit set"),
         top: names("tool"),
     }
 }
@@ -53,6 +53,7 @@ fn what_the_rule_allows_is_no_violation() {
     check_edges("", &[]);
     check_edges("b->a, c->b, a->f, c->g, build b->f, dev c->b, g->f", &[]);
     check_edges("dev a->kit, dev f->kit, dev tool->kit", &[]);
+    check_edges("kit->f, dev f->kit, dev kit->g", &[]);
     check_edges("tool->a, tool->c, build tool->f", &[]);
     check_edges("dev a->a", &[]);
 }
@@ -103,9 +104,18 @@ fn inv3_a_dev_only_crate_in_a_program_is_found() {
 }
 
 #[test]
-fn inv3_a_dev_only_crate_that_uses_ours_is_found() {
-    let text = "`kit` -> `f` under [dependencies]: a dev-only crate may depend on nothing of ours";
-    check_edges("kit->f", &[text]);
+fn inv3_a_dev_only_crate_that_uses_more_than_foundations_is_found() {
+    let text = |kit: &str, to: &str, kind: &str| {
+        format!(
+            "`{kit}` -> `{to}` under [{kind}]: a dev-only crate may depend on nothing of ours but \
+             foundations"
+        )
+    };
+    check_edges("kit->a", &[&text("kit", "a", "dependencies")]);
+    check_edges("dev kit->c", &[&text("kit", "c", "dev-dependencies")]);
+    check_edges("kit->tool", &[&text("kit", "tool", "dependencies")]);
+    check_edges("kit->set", &[&text("kit", "set", "dependencies")]);
+    check_edges("dev set->kit", &[&text("set", "kit", "dev-dependencies")]);
 }
 
 #[test]
@@ -118,7 +128,7 @@ fn inv4_an_edge_to_a_top_package_is_found() {
 fn inv5_every_package_has_one_place_and_every_place_its_package() {
     let mut order = order();
     order.top.push("a".to_owned());
-    let packages = ["a", "b", "c", "f", "g", "kit", "new"].map(str::to_owned);
+    let packages = ["a", "b", "c", "f", "g", "kit", "new", "set"].map(str::to_owned);
     let seen: Vec<_> = check(&packages, &[], &order)
         .iter()
         .map(ToString::to_string)
