@@ -20,6 +20,7 @@
 
 mod build;
 mod eval;
+mod explain;
 mod program;
 mod syntax;
 mod text;

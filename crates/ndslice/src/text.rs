@@ -181,9 +181,19 @@ impl<'a> Scanner<'a> {
         self.text[at..].chars().next()
     }
 
+    /// Whether `c` comes next.
+    pub(crate) fn is_at(&mut self, c: char) -> bool {
+        self.peek() == Some(c)
+    }
+
+    /// Whether nothing but blanks comes next.
+    pub(crate) fn is_at_end(&mut self) -> bool {
+        self.peek().is_none()
+    }
+
     /// Skips `c` if it comes next.
     pub(crate) fn eat(&mut self, c: char) -> bool {
-        let found = self.peek() == Some(c);
+        let found = self.is_at(c);
         if found {
             self.at += c.len_utf8();
         }
@@ -201,6 +211,15 @@ impl<'a> Scanner<'a> {
     /// Skips `c`, which is called `expected` in the error.
     pub(crate) fn expect(&mut self, c: char, expected: &'static str) -> Result<(), ParseError> {
         if self.eat(c) {
+            Ok(())
+        } else {
+            self.expected(expected)
+        }
+    }
+
+    /// The end of the text, which is called `expected` in the error.
+    pub(crate) fn expect_end(&mut self, expected: &'static str) -> Result<(), ParseError> {
+        if self.is_at_end() {
             Ok(())
         } else {
             self.expected(expected)
@@ -237,7 +256,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A word, or any text in quotes.
-    fn label(&mut self) -> Result<Arc<str>, ParseError> {
+    pub(crate) fn label(&mut self) -> Result<Arc<str>, ParseError> {
         if self.eat('"') {
             return self.quoted_label();
         }
@@ -288,7 +307,7 @@ impl<'a> Scanner<'a> {
         &mut self,
         mut value: impl FnMut(&mut Self, usize, Arc<str>) -> Result<(), ParseError>,
     ) -> Result<(), ParseError> {
-        if self.peek().is_none() {
+        if self.is_at_end() {
             return Ok(());
         }
         loop {
@@ -296,7 +315,7 @@ impl<'a> Scanner<'a> {
             let label = self.label()?;
             self.expect('=', "`=`")?;
             value(self, at, label)?;
-            if self.peek().is_none() {
+            if self.is_at_end() {
                 return Ok(());
             }
             self.expect(',', "`,` or the end of the text")?;

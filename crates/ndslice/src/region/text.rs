@@ -3,6 +3,8 @@
 //! The text is a layout with labels: it states ranks and no base. Parsing makes the coarsest base
 //! that has them.
 
+mod full;
+
 use std::fmt;
 use std::str::FromStr;
 

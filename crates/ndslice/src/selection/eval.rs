@@ -18,13 +18,7 @@ impl Selection {
     /// [`SelectionError::TooDeep`]; [`SelectionError::Shape`] when an index or a range does not fit
     /// its dim; [`SelectionError::Unseeded`]; [`SelectionError::TooManyRegions`].
     pub fn eval(&self, region: &Region) -> Result<Vec<Region>, SelectionError> {
-        self.run(
-            region,
-            None,
-            Boxes {
-                pairs_left: MAX_PAIRS,
-            },
-        )
+        self.boxes(region, None)
     }
 
     /// Returns what the selection selects of `region`, with every `?` picked by `seed`: the same
@@ -34,13 +28,7 @@ impl Selection {
     ///
     /// As [`Selection::eval`], but for the missing seed.
     pub fn eval_seeded(&self, region: &Region, seed: u64) -> Result<Vec<Region>, SelectionError> {
-        self.run(
-            region,
-            Some(seed),
-            Boxes {
-                pairs_left: MAX_PAIRS,
-            },
-        )
+        self.boxes(region, Some(seed))
     }
 
     /// Returns the ranks that the selection selects of `region`, in the base of `region`.
@@ -73,14 +61,22 @@ impl Selection {
         self.ranks_by(region, Some(seed))
     }
 
-    fn ranks_by(&self, region: &Region, seed: Option<u64>) -> Result<RankSet, SelectionError> {
-        match self.run(
-            region,
-            seed,
-            Boxes {
-                pairs_left: MAX_PAIRS,
-            },
-        ) {
+    /// Disjoint regions, if they are few enough.
+    pub(super) fn boxes(
+        &self,
+        region: &Region,
+        seed: Option<u64>,
+    ) -> Result<Vec<Region>, SelectionError> {
+        let pairs_left = MAX_PAIRS;
+        self.run(region, seed, Boxes { pairs_left })
+    }
+
+    pub(super) fn ranks_by(
+        &self,
+        region: &Region,
+        seed: Option<u64>,
+    ) -> Result<RankSet, SelectionError> {
+        match self.boxes(region, seed) {
             Ok(regions) => Ok(RankSet::from_ranges(regions.iter().flat_map(Region::runs))),
             Err(SelectionError::TooManyRegions { .. }) => self.run(region, seed, Sets),
             Err(error) => Err(error),

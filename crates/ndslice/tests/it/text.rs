@@ -4,8 +4,9 @@ use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
 use hypermesh_ndslice::{
-    Extent, ExtentError, ParseError, ParseErrorKind, Point, Region, ShapeError, extent,
+    Extent, ExtentError, ParseError, ParseErrorKind, Point, Region, Selection, ShapeError, extent,
 };
+use hypermesh_ndslice_strategies::{extents, regions};
 use proptest::prelude::*;
 
 use crate::model::{cluster, extent_of, model, ranks, sizes};
@@ -155,11 +156,158 @@ fn strides_of_no_base_are_errors() {
     assert_eq!(ranks(&"x=2/3,y=2/2".parse().unwrap()), [0, 2, 3, 5]);
 }
 
+/// The full text parses, and prints back as `printed`.
+#[track_caller]
+fn check_full(text: &str, printed: &str) {
+    let region = Region::parse_full_text(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    assert_eq!(region.full_text().to_string(), printed);
+    assert_eq!(Region::parse_full_text(printed), Ok(region));
+}
+
+#[test]
+fn the_full_text_states_base_steps_pins_and_order() {
+    check_full("x=0:8:2/8", "x=0:8:2/8");
+    check_full("x=1:7:2/8", "x=1:7:2/8");
+    check_full("x=1:8:2/8", "x=1:8:2/8");
+    check_full("x=0:7:2/8", "x=0:8:2/8");
+    check_full("x=0:8:1/8", "x=0:8/8");
+    check_full("x=3:4/8,y=@1/2", "x=3:4/8,y=@1/2");
+    check_full("x=@3/8", "x=@3/8");
+    check_full("x=0:8/8,y=0:2/2;x,y", "x=0:8/8,y=0:2/2");
+    check_full(
+        "a=0:2/2,b=@1/3,c=0:4:3/4;c,a",
+        "a=0:2/2,b=@1/3,c=0:4:3/4;c,a",
+    );
+    check_full(" x = 0 : 8 : 2 / 8 ; x ", "x=0:8:2/8");
+    check_full(
+        "\"a;b\"=0:2/2,c=0:2/2;c,\"a;b\"",
+        "\"a;b\"=0:2/2,c=0:2/2;c,\"a;b\"",
+    );
+    check_full(";", ";");
+    let pinned = cluster().at("host", 1).unwrap();
+    assert_eq!(
+        pinned.full_text().to_string(),
+        "zone=0:2/2,host=@1/4,gpu=0:8/8"
+    );
+}
+
+#[test]
+fn malformed_full_texts_are_errors() {
+    let error = |text| Region::parse_full_text(text).expect_err(text);
+    let rows = [
+        ("", 0),
+        ("x", 1),
+        ("x=4", 3),
+        ("x=1/4", 3),
+        ("x=2/1", 3),
+        ("x=0:", 4),
+        ("x=0:4", 5),
+        ("x=0:4:1", 7),
+        ("x=0:4:/4", 6),
+        ("x=@/4", 3),
+        ("x=0:4/4,", 8),
+        ("x=0:4/4;x,", 10),
+        ("x=0:4/4;x;", 9),
+        ("x=0:4/4 x", 8),
+    ];
+    for (text, at) in rows {
+        let error = error(text);
+        let is_expected = matches!(error.kind, ParseErrorKind::Expected { .. });
+        assert!(is_expected && error.at == at, "{text}: {error:?}");
+    }
+    let shape = |text, at| match error(text) {
+        ParseError {
+            at: found,
+            kind: ParseErrorKind::Shape(error),
+        } if found == at => error,
+        other => panic!("{text}: {other:?}"),
+    };
+    let dim = || "x".into();
+    let out_of_range = |index| ShapeError::OutOfRange {
+        dim: Some(dim()),
+        index,
+        size: 4,
+    };
+    assert_eq!(shape("x=0:5/4", 2), out_of_range(4));
+    assert_eq!(shape("x=@4/4", 2), out_of_range(4));
+    assert_eq!(shape("x=0:4:0/4", 2), ShapeError::ZeroStep { dim: dim() });
+    let empty = ShapeError::EmptyRange {
+        dim: dim(),
+        start: 2,
+        end: 2,
+    };
+    assert_eq!(shape("x=2:2/4", 2), empty);
+    let dims = vec!["x".into(), "y".into()];
+    let no_permutation = ShapeError::NotAPermutation { dims };
+    assert_eq!(shape("x=0:4/4,y=0:2/2;x", 16), no_permutation);
+    assert_eq!(shape("x=0:4/4,y=0:2/2;x,x", 18), no_permutation);
+    let unknown = ShapeError::UnknownDim {
+        label: "y".into(),
+        known: vec![dim()],
+    };
+    assert_eq!(shape("x=0:4/4,y=@0/2;y", 15), unknown);
+    assert!(matches!(
+        error("x=0:1/1,x=0:1/1").kind,
+        ParseErrorKind::Extent(ExtentError::DuplicateLabel { .. })
+    ));
+    assert_eq!(
+        error(&" ".repeat(5000)).kind,
+        ParseErrorKind::TooLong {
+            len: 5000,
+            max: 4096
+        }
+    );
+}
+
+#[test]
+fn the_longest_labels_fit_into_every_text() {
+    let labels = (0..8).map(|dim| format!("{}{dim}", "\"".repeat(63)));
+    let labels: Vec<String> = labels.collect();
+    let extent = Extent::new(labels.iter().map(|label| (label.as_str(), 15))).unwrap();
+    assert_eq!(extent.to_string().parse(), Ok(extent.clone()));
+    let point = extent.point_of_rank(extent.count() - 1).unwrap();
+    assert_eq!(point.to_string().parse(), Ok(point));
+    let reversed: Vec<&str> = labels.iter().rev().map(String::as_str).collect();
+    let region = Region::of(extent).permute(&reversed).unwrap();
+    assert_eq!(
+        Region::parse_full_text(&region.full_text().to_string()),
+        Ok(region.clone())
+    );
+    assert!(region.to_string().parse::<Region>().is_ok());
+}
+
 fn label() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z0-9_]{1,8}", ".{1,8}"]
 }
 
 proptest! {
+    #[test]
+    fn full_texts_round_trip_to_equal_regions(region in regions()) {
+        let text = region.full_text().to_string();
+        prop_assert_eq!(Region::parse_full_text(&text), Ok(region), "{}", text);
+    }
+
+    #[test]
+    fn no_text_is_of_two_forms(region in regions(), extent in extents()) {
+        let full = region.full_text().to_string();
+        prop_assert!(full.parse::<Extent>().is_err());
+        prop_assert!(full.parse::<Point>().is_err());
+        prop_assert!(full.parse::<Region>().is_err());
+        prop_assert!(full.parse::<Selection>().is_err());
+        let others = [region.to_string(), extent.to_string()];
+        for other in others {
+            prop_assert!(Region::parse_full_text(&other).is_err());
+        }
+    }
+
+    #[test]
+    fn short_texts_keep_dims_and_ranks_whatever_the_labels(region in regions()) {
+        let parsed: Region = region.to_string().parse().unwrap();
+        prop_assert!(parsed.labels().eq(region.labels()));
+        prop_assert_eq!(parsed.sizes(), region.sizes());
+        prop_assert!(parsed.ranks().eq(region.ranks()));
+    }
+
     #[test]
     fn extents_and_points_round_trip(
         dims in prop::collection::btree_map(label(), 1..=4_usize, 0..=5),
@@ -194,6 +342,7 @@ proptest! {
         for text in [text, dims] {
             _ = text.parse::<Extent>();
             _ = text.parse::<Point>();
+            _ = Region::parse_full_text(&text);
             if let Ok(region) = text.parse::<Region>() {
                 prop_assert_eq!(region.ranks().len(), region.count());
             }
