@@ -22,8 +22,13 @@ use crate::shape_error::ShapeError;
 #[derive(Clone, Debug)]
 pub struct Ranks {
     odometer: Odometer,
-    /// The ordinal of `odometer`, or `end` when nothing is left.
-    front: u32,
+    /// The next rank, if it is not `row_stop`.
+    rank: u64,
+    /// What follows the last rank of the row.
+    row_stop: u64,
+    /// The ordinal behind the row.
+    row_end: u32,
+    /// The ordinal behind the last rank.
     end: u32,
 }
 
@@ -35,11 +40,20 @@ impl Ranks {
             let axis = region.axes[dim];
             odometer.push(axis.len, axis.step * strides[dim]);
         }
-        Self {
+        Self::over(odometer, region.count() as u32)
+    }
+
+    /// All `count` positions of `odometer`.
+    fn over(odometer: Odometer, count: u32) -> Self {
+        let mut ranks = Self {
             odometer,
-            front: 0,
-            end: region.count() as u32,
-        }
+            rank: 0,
+            row_stop: 0,
+            row_end: 0,
+            end: count,
+        };
+        ranks.seek(0);
+        ranks
     }
 
     /// Returns an iterator over the first `at` ranks that are left, and one over the others.
@@ -56,24 +70,56 @@ impl Ranks {
                 size: left,
             });
         }
-        let middle = self.front + at.0 as u32;
-        let mut tail = self.clone();
+        let middle = self.front() + at.0 as u32;
+        let (mut head, mut tail) = (self.clone(), self);
+        head.truncate(middle);
         tail.seek(middle);
-        Ok((
-            Self {
-                end: middle,
-                ..self
-            },
-            tail,
-        ))
+        Ok((head, tail))
+    }
+
+    /// The ordinal of the next rank; `end` if there is none.
+    fn front(&self) -> u32 {
+        self.row_end - self.in_row()
+    }
+
+    /// How many ranks the row has left.
+    fn in_row(&self) -> u32 {
+        ((self.row_stop - self.rank) / self.odometer.row_stride) as u32
     }
 
     /// Moves the front to `ordinal`, which is at most `end`.
     fn seek(&mut self, ordinal: u32) {
-        self.front = ordinal;
-        if self.front < self.end {
-            self.odometer.seek(ordinal);
+        let row_len = self.odometer.row_len;
+        let inside = ordinal % row_len;
+        let row_left = (row_len - inside).min(self.end - ordinal);
+        self.row_end = ordinal + row_left;
+        if 0 < row_left {
+            self.odometer.seek_row(ordinal / row_len);
         }
+        self.rank = u64::from(self.odometer.row) + u64::from(inside) * self.odometer.row_stride;
+        self.row_stop = self.rank + u64::from(row_left) * self.odometer.row_stride;
+    }
+
+    /// Moves the end to `ordinal`, which is at least the front.
+    fn truncate(&mut self, ordinal: u32) {
+        self.end = ordinal;
+        let beyond = self.row_end.saturating_sub(ordinal);
+        self.row_stop -= u64::from(beyond) * self.odometer.row_stride;
+        self.row_end -= beyond;
+    }
+
+    /// Goes to the next row, if there is one; nothing may be left of this one.
+    #[cold]
+    fn begin_row(&mut self) -> Option<()> {
+        if self.row_end == self.end {
+            return None;
+        }
+        self.odometer.advance_row();
+        let in_row = self.odometer.row_len.min(self.end - self.row_end);
+        self.rank = u64::from(self.odometer.row);
+        self.row_stop = self.rank + u64::from(in_row) * self.odometer.row_stride;
+        self.row_end += in_row;
+        Some(())
     }
 }
 
@@ -82,48 +128,65 @@ impl Iterator for Ranks {
 
     #[inline]
     fn next(&mut self) -> Option<Rank> {
-        if self.front == self.end {
-            return None;
+        if self.rank == self.row_stop {
+            self.begin_row()?;
         }
-        let rank = self.odometer.rank;
-        self.front += 1;
-        if self.front < self.end {
-            self.odometer.advance();
-        }
+        let rank = self.rank;
+        self.rank += self.odometer.row_stride;
         Some(Rank(rank as usize))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = (self.end - self.front) as usize;
+        let left = (self.end - self.front()) as usize;
         (left, Some(left))
     }
 
     fn nth(&mut self, n: usize) -> Option<Rank> {
         if self.len() <= n {
-            self.front = self.end;
+            self.seek(self.end);
             return None;
         }
-        self.seek(self.front + n as u32);
+        self.seek(self.front() + n as u32);
         self.next()
+    }
+
+    fn fold<B, F: FnMut(B, Rank) -> B>(mut self, init: B, mut f: F) -> B {
+        let mut folded = init;
+        loop {
+            let mut rank = self.rank;
+            for _ in 0..self.in_row() {
+                folded = f(folded, Rank(rank as usize));
+                rank += self.odometer.row_stride;
+            }
+            self.rank = self.row_stop;
+            if self.begin_row().is_none() {
+                return folded;
+            }
+        }
     }
 }
 
 impl DoubleEndedIterator for Ranks {
     fn next_back(&mut self) -> Option<Rank> {
-        if self.front == self.end {
+        if self.rank == self.row_stop && self.row_end == self.end {
             return None;
         }
         self.end -= 1;
+        if self.end < self.row_end {
+            self.row_end = self.end;
+            self.row_stop -= self.odometer.row_stride;
+            return Some(Rank(self.row_stop as usize));
+        }
         Some(Rank(self.odometer.rank_at(self.end) as usize))
     }
 
     fn nth_back(&mut self, n: usize) -> Option<Rank> {
         if self.len() <= n {
-            self.end = self.front;
+            self.truncate(self.front());
             return None;
         }
-        self.end -= n as u32;
-        self.next_back()
+        self.truncate(self.end - n as u32 - 1);
+        Some(Rank(self.odometer.rank_at(self.end) as usize))
     }
 }
 
@@ -165,11 +228,7 @@ impl RankRuns {
             odometer.push(axis.len, axis.step * stride);
             n_blocks *= axis.len;
         }
-        let blocks = Ranks {
-            odometer,
-            front: 0,
-            end: n_blocks,
-        };
+        let blocks = Ranks::over(odometer, n_blocks);
         Self {
             blocks,
             block: block as usize,
@@ -199,15 +258,20 @@ impl Iterator for RankRuns {
 
 impl FusedIterator for RankRuns {}
 
-/// Counts through some dims; neighbouring dims that continue each other are one dim.
+/// Counts through the rows of some dims; neighbouring dims that continue each other are one dim.
 #[derive(Clone, Debug)]
 struct Odometer {
     offset: u32,
-    rank: u32,
-    ndim: usize,
+    /// The first rank of the row.
+    row: u32,
+    /// The dims around a row, outermost first.
+    n_outer: usize,
     lens: [u32; MAX_DIMS],
     strides: [u32; MAX_DIMS],
     positions: [u32; MAX_DIMS],
+    /// The innermost dim, which is the row; without dims it has one rank.
+    row_len: u32,
+    row_stride: u64,
 }
 
 impl Odometer {
@@ -215,11 +279,13 @@ impl Odometer {
         let (lens, strides, positions) = ([1; MAX_DIMS], [0; MAX_DIMS], [0; MAX_DIMS]);
         Self {
             offset,
-            rank: offset,
-            ndim: 0,
+            row: offset,
+            n_outer: 0,
             lens,
             strides,
             positions,
+            row_len: 1,
+            row_stride: 1,
         }
     }
 
@@ -228,46 +294,46 @@ impl Odometer {
         if len == 1 {
             return;
         }
-        if let Some(outer) = self.ndim.checked_sub(1)
-            && u64::from(self.strides[outer]) == u64::from(stride) * u64::from(len)
-        {
-            self.lens[outer] *= len;
-            self.strides[outer] = stride;
-            return;
+        if self.row_stride == u64::from(stride) * u64::from(len) {
+            self.row_len *= len;
+        } else {
+            if 1 < self.row_len {
+                self.lens[self.n_outer] = self.row_len;
+                self.strides[self.n_outer] = self.row_stride as u32;
+                self.n_outer += 1;
+            }
+            self.row_len = len;
         }
-        self.lens[self.ndim] = len;
-        self.strides[self.ndim] = stride;
-        self.ndim += 1;
+        self.row_stride = u64::from(stride);
     }
 
-    /// Goes to the next position; there must be one.
-    #[inline]
-    fn advance(&mut self) {
-        for dim in (0..self.ndim).rev() {
+    /// Goes to the next row; there must be one.
+    fn advance_row(&mut self) {
+        for dim in (0..self.n_outer).rev() {
             self.positions[dim] += 1;
             if self.positions[dim] < self.lens[dim] {
-                self.rank += self.strides[dim];
+                self.row += self.strides[dim];
                 return;
             }
-            self.rank -= self.strides[dim] * (self.lens[dim] - 1);
+            self.row -= self.strides[dim] * (self.lens[dim] - 1);
             self.positions[dim] = 0;
         }
     }
 
-    fn seek(&mut self, ordinal: u32) {
-        let mut rest = ordinal;
-        self.rank = self.offset;
-        for dim in (0..self.ndim).rev() {
+    fn seek_row(&mut self, row_idx: u32) {
+        let mut rest = row_idx;
+        self.row = self.offset;
+        for dim in (0..self.n_outer).rev() {
             self.positions[dim] = rest % self.lens[dim];
             rest /= self.lens[dim];
-            self.rank += self.positions[dim] * self.strides[dim];
+            self.row += self.positions[dim] * self.strides[dim];
         }
     }
 
     fn rank_at(&self, ordinal: u32) -> u32 {
-        let mut rest = ordinal;
-        let mut rank = self.offset;
-        for dim in (0..self.ndim).rev() {
+        let mut rest = ordinal / self.row_len;
+        let mut rank = self.offset + ordinal % self.row_len * self.row_stride as u32;
+        for dim in (0..self.n_outer).rev() {
             rank += rest % self.lens[dim] * self.strides[dim];
             rest /= self.lens[dim];
         }
