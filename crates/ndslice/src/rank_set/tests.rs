@@ -2,13 +2,17 @@
 
 use std::collections::HashSet;
 
+use proptest::prelude::*;
+
+use super::bitmap::Bitmap;
+use super::run_list::RunList;
 use super::{Form, RankSet};
 
 /// The set as runs and as bits.
 fn both_forms(set: &RankSet) -> [RankSet; 2] {
     let mut runs = set.clone();
     runs.use_runs();
-    let bits = super::Bitmap::from_runs(set.spans(), set.end());
+    let bits = Bitmap::from_runs(set.spans(), set.end());
     let bits = RankSet {
         form: Form::Bits(bits),
     };
@@ -31,6 +35,17 @@ fn conversions(set: &mut RankSet, changes: impl IntoIterator<Item = (bool, usize
         n_conversions += usize::from(was_bits != is_bits(set));
     }
     n_conversions
+}
+
+#[test]
+fn inv1_no_rank_is_larger_than_every_extent() {
+    let end = u32::MAX as usize;
+    let mut set = RankSet::from(end - 2..usize::MAX);
+    assert_eq!((set.max(), set.count()), (Some(end - 1), 2));
+    assert!(!set.insert(end));
+    set.insert_range(end..usize::MAX);
+    assert_eq!(set.count(), 2);
+    assert_eq!(RankSet::from_iter([end, usize::MAX]), RankSet::empty());
 }
 
 #[test]
@@ -101,6 +116,41 @@ fn inv3_both_forms_are_equal_and_answer_alike() {
                 let below = list.iter().filter(|known| **known < rank).count();
                 assert_eq!(set.count_below(rank), below, "{set} below {rank}");
                 assert_eq!(set.select(rank), list.get(rank).copied());
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_forms_keep_their_own_invariants(
+        changes in prop::collection::vec((any::<bool>(), 0..3000_usize, 1..200_usize), 0..60),
+        is_bits: bool,
+    ) {
+        let mut form = match is_bits {
+            true => Form::Bits(Bitmap::from_words(vec![0x5555_5555; 40])),
+            false => Form::Runs(RunList::empty()),
+        };
+        for (is_added, start, len) in changes {
+            let range = start..start + len;
+            match &mut form {
+                Form::Runs(runs) if is_added => runs.insert(&range),
+                Form::Runs(runs) if runs.contains(start) => runs.remove(start),
+                Form::Bits(bits) if is_added => bits.insert(&range),
+                Form::Bits(bits) if bits.contains(start) => bits.remove(start),
+                _ => {}
+            }
+            // What is counted step by step is what is counted from scratch.
+            match &form {
+                Form::Runs(runs) => {
+                    let mut again = RunList::empty();
+                    runs.iter().for_each(|run| again.append(&run.range()));
+                    prop_assert_eq!(runs, &again);
+                    prop_assert!(runs.iter().all(|run| !run.range().is_empty()));
+                }
+                Form::Bits(bits) => {
+                    prop_assert_eq!(bits, &Bitmap::from_words(bits.words().to_vec()));
+                }
             }
         }
     }

@@ -230,8 +230,31 @@ proptest! {
         let at = at.index(expected.len() + 1);
         let (head, tail) = region.ranks().split_at(Ordinal(at)).unwrap();
         prop_assert_eq!((head.len(), tail.len()), (at, expected.len() - at));
+        prop_assert!(head.clone().rev().map(usize::from).eq(expected[..at].iter().rev().copied()));
+        prop_assert!(tail.clone().rev().map(usize::from).eq(expected[at..].iter().rev().copied()));
+        // `fold` goes row by row, `next` rank by rank; both after a part was taken.
+        let mut folded = Vec::new();
+        head.clone().chain(tail.clone()).for_each(|rank| folded.push(usize::from(rank)));
+        prop_assert_eq!(&folded, &expected);
         prop_assert_eq!(head.chain(tail).map(usize::from).collect::<Vec<_>>(), expected);
         prop_assert!(region.ranks().split_at(Ordinal(region.count() + 1)).is_err());
+    }
+
+    #[test]
+    fn both_ends_of_the_ranks_meet(model in model(), from_front in prop::collection::vec((any::<bool>(), 0..3_usize), 99)) {
+        let (mut iter, expected) = (model.region().ranks(), model.ranks());
+        let mut expected = expected.into_iter();
+        for (from_front, n) in from_front {
+            prop_assert_eq!(iter.len(), expected.len());
+            let (rank, model) = match from_front {
+                true => (iter.nth(n), expected.nth(n)),
+                false => (iter.nth_back(n), expected.nth_back(n)),
+            };
+            prop_assert_eq!(rank.map(usize::from), model);
+            let mut left = 0;
+            iter.clone().for_each(|_| left += 1);
+            prop_assert_eq!(left, expected.len());
+        }
     }
 
     #[test]
