@@ -12,6 +12,7 @@ mod ci;
 mod command;
 mod examples;
 mod fresh;
+mod fuzz;
 mod layers;
 mod marker;
 mod readme;
@@ -61,6 +62,17 @@ enum Task {
         #[arg(last = true)]
         rest: Vec<String>,
     },
+    /// Give random changes of its corpus to a parser or decoder of ndslice.
+    Fuzz {
+        /// The name of the target: a directory of `fuzz/corpus`; or `all`.
+        target: String,
+        /// How long each target runs.
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        seconds: u32,
+        /// What to draw the changes from; the same number draws the same.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+    },
     /// Run the two commands of the README in a fresh clone of what is committed.
     Fresh,
 }
@@ -100,6 +112,11 @@ fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
                 &rest,
             )?);
         }
+        Task::Fuzz {
+            target,
+            seconds,
+            seed,
+        } => fuzz::run(&workspace, &target, seconds, seed)?,
         Task::Fresh => fresh::run(&workspace)?,
     }
     Ok(ExitCode::SUCCESS)

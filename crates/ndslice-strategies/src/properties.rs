@@ -37,6 +37,17 @@ pub fn named(name: &str) -> Option<Target> {
     TARGETS.iter().find(|target| target.name == name).copied()
 }
 
+/// Gives `bytes` to the target called `name`.
+///
+/// # Panics
+///
+/// Panics if the bytes break a promise, which is a bug in the parser or decoder, and if there is no
+/// such target.
+pub fn check(name: &str, bytes: &[u8]) {
+    let target = named(name).unwrap_or_else(|| panic!("no target is named {name:?}"));
+    (target.check)(bytes);
+}
+
 const fn target(name: &'static str, check: fn(&[u8])) -> Target {
     Target { name, check }
 }

@@ -7,6 +7,7 @@
 
 mod algebra;
 mod errors;
+mod corpus;
 mod explain;
 mod extent;
 mod layout;

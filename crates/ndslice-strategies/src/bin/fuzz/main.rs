@@ -150,3 +150,35 @@ fn write(artifacts: &Path, name: &str, input: &[u8]) -> Result<PathBuf, Box<dyn 
     fs::write(&path, input)?;
     Ok(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(check: fn(&[u8])) -> Result<(), String> {
+        let name = "planted";
+        super::check(Target { name, check }, b"input")
+    }
+
+    #[test]
+    fn a_panic_and_a_large_allocation_are_found() {
+        assert_eq!(verdict(|_| {}), Ok(()));
+        let panics = verdict(|bytes| assert!(bytes.is_empty(), "planted"));
+        assert_eq!(panics, Err("panicked".to_string()));
+        let allocates = verdict(|_| drop(Vec::<u8>::with_capacity(2 * MAX_BYTES)));
+        assert!(allocates.is_err_and(|reason| reason.starts_with("allocated ")));
+    }
+
+    #[test]
+    fn a_seed_draws_the_same_inputs_again() {
+        let corpus = [b"x=1/4".to_vec(), b"y=0:8:2/8".to_vec()];
+        let inputs = |seed| {
+            let mut mutation = Mutation::new(seed, &corpus);
+            Vec::from_iter((0..200).map(|_| mutation.next_input()))
+        };
+        assert_eq!(inputs(1), inputs(1));
+        assert_ne!(inputs(1), inputs(2));
+        let mut mutation = Mutation::new(3, &[]);
+        assert!((0..200).any(|_| !mutation.next_input().is_empty()));
+    }
+}
