@@ -3,8 +3,8 @@
 /// Makes an [`Extent`](crate::Extent) of labels and sizes.
 ///
 /// Labels, their number and sizes that are literals are checked at compile time. A size may be any
-/// expression; then use [`Extent::new`](crate::Extent::new) if it may be illegal, because the macro
-/// gives an extent and no `Result`.
+/// expression; use [`try_extent!`](crate::try_extent) if it may be illegal, because this macro gives
+/// an extent and no `Result`.
 ///
 /// # Examples
 ///
@@ -37,14 +37,59 @@
 #[macro_export]
 macro_rules! extent {
     ($($label:ident = $size:literal),* $(,)?) => {{
-        const { $crate::macro_support::check_labels(&[$(::core::stringify!($label)),*]) };
-        const { $crate::macro_support::check_sizes(&[$($size),*]) };
+        const _: () = $crate::macro_support::check_labels(&[$(::core::stringify!($label)),*]);
+        const _: () = $crate::macro_support::check_sizes(&[$($size),*]);
         $crate::macro_support::extent([$((::core::stringify!($label), $size)),*])
     }};
     ($($label:ident = $size:expr),* $(,)?) => {{
-        const { $crate::macro_support::check_labels(&[$(::core::stringify!($label)),*]) };
+        const _: () = $crate::macro_support::check_labels(&[$(::core::stringify!($label)),*]);
         $crate::macro_support::extent([$((::core::stringify!($label), $size)),*])
     }};
+}
+
+/// Makes an [`Extent`](crate::Extent) of labels and sizes that are known at run time only, or the
+/// [`ExtentError`](crate::ExtentError) that says what is wrong with them.
+///
+/// Labels and their number are still checked at compile time.
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::try_extent;
+///
+/// let n_hosts = 0;
+/// let error = try_extent!(host = n_hosts, gpu = 8).unwrap_err();
+/// assert_eq!(error.to_string(), "dim \"host\" has size 0");
+/// ```
+///
+/// ```compile_fail
+/// let n_gpus = 2;
+/// hypermesh_ndslice::try_extent!(gpu = n_gpus, gpu = n_gpus);
+/// ```
+#[macro_export]
+macro_rules! try_extent {
+    ($($label:ident = $size:expr),* $(,)?) => {{
+        const _: () = $crate::macro_support::check_labels(&[$(::core::stringify!($label)),*]);
+        $crate::Extent::new::<&'static str>([$((::core::stringify!($label), $size)),*])
+    }};
+}
+
+/// Makes the [`Region`](crate::Region) of all ranks of a [`try_extent!`](crate::try_extent).
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::try_shape;
+///
+/// let n_gpus = 4;
+/// assert_eq!(try_shape!(gpu = n_gpus)?.count(), 4);
+/// # Ok::<(), hypermesh_ndslice::ExtentError>(())
+/// ```
+#[macro_export]
+macro_rules! try_shape {
+    ($($dims:tt)*) => {
+        $crate::try_extent!($($dims)*).map($crate::Region::of)
+    };
 }
 
 /// Makes the [`Region`](crate::Region) of all ranks of an [`extent!`](crate::extent).

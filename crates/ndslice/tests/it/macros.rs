@@ -1,8 +1,8 @@
 //! The macros against the functions they stand for.
 
 use hypermesh_ndslice::{
-    Extent, Range, Region, Selection, SelectionError, ShapeError, extent, sel, sel_from_shape,
-    shape,
+    Extent, ExtentError, Range, Region, Selection, SelectionError, ShapeError, extent, sel,
+    sel_from_shape, shape, try_extent, try_shape,
 };
 
 use crate::model::cluster;
@@ -26,6 +26,29 @@ fn extents_and_shapes_take_literals_and_expressions() {
 fn an_illegal_size_that_is_no_literal_panics() {
     let n_hosts = 0;
     extent!(host = n_hosts);
+}
+
+#[test]
+fn an_illegal_size_is_a_typed_error_if_asked_for() {
+    let (n_hosts, n_gpus) = (0_usize, 8_usize);
+    let label = || "host".into();
+    let error = ExtentError::EmptyRange { label: label() };
+    assert_eq!(
+        try_extent!(gpu = n_gpus, host = n_hosts),
+        Err(error.clone())
+    );
+    assert_eq!(try_shape!(host = n_hosts), Err(error));
+    let many = 65_536_usize;
+    let max = u32::MAX as usize;
+    let error = ExtentError::TooLarge {
+        label: label(),
+        size: many,
+        max,
+    };
+    assert_eq!(try_extent!(gpu = many, host = many), Err(error));
+    assert_eq!(try_extent!(gpu = n_gpus), Ok(extent!(gpu = 8)));
+    assert_eq!(try_shape!(gpu = n_gpus,), Ok(shape!(gpu = 8)));
+    assert_eq!(try_extent!(), Ok(extent!()));
 }
 
 #[test]
@@ -89,4 +112,22 @@ fn an_unknown_label_is_an_error_value() {
         error,
         Some(ShapeError::OutOfRange { index: 8, .. })
     ));
+}
+
+/// The compiler whose words are in `tests/ui/*.stderr`: each release says things a little differently.
+const RECORDED_WITH: &str = "rustc 1.95.";
+
+#[test]
+#[expect(clippy::print_stdout, reason = "a test that is skipped says why")]
+fn what_is_wrong_at_compile_time_is_explained() {
+    let rustc = option_env!("RUSTC").unwrap_or("rustc");
+    let version = std::process::Command::new(rustc).arg("--version").output();
+    let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    match version {
+        Ok(version) if version.starts_with(RECORDED_WITH) => {
+            let cases = trybuild::TestCases::new();
+            cases.compile_fail("tests/ui/*.rs");
+        }
+        other => println!("skipped: recorded with {RECORDED_WITH}x, this is {other:?}"),
+    }
 }
