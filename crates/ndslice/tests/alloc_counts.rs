@@ -153,10 +153,24 @@ fn algebra_of_a_billion_ranks_allocates_by_boxes() {
 
 #[test]
 fn planning_a_hop_allocates_nothing() {
-    allocates_nothing(|| {
-        let children = tree::children(0..1_000_000, 8).unwrap();
+    let n = 1_000_000;
+    let sum = |children: &mut dyn Iterator<Item = std::ops::Range<usize>>| {
         children.map(|child| child.len()).sum::<usize>()
+    };
+    allocates_nothing(|| sum(&mut tree::children(0..n, 8).unwrap()));
+    allocates_nothing(|| sum(&mut tree::postal::children(0..n, 3).unwrap()));
+    allocates_nothing(|| sum(&mut tree::hosts::children(0..n, 8, 8).unwrap()));
+    allocates_nothing(|| (tree::parent(n - 1, n, 8), tree::subtree(n / 2, n, 8)));
+    allocates_nothing(|| {
+        (
+            tree::depth(n, 8),
+            tree::path(n - 1, n, 8).map(Iterator::count),
+        )
     });
+    // The dead are a set, which is looked into and not copied.
+    let members = RankSet::from(0..n).difference(&(0..n).step_by(3).collect());
+    allocates_nothing(|| sum(&mut tree::live_children(0..n, 8, &members).unwrap()));
+    allocates_nothing(|| sum(&mut tree::postal::live_children(0..n, 3, &members).unwrap()));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Extents and points.
 
+use std::collections::HashSet;
+
 use hypermesh_ndslice::{Extent, ExtentError, ShapeError, extent};
 use proptest::prelude::*;
 
@@ -20,6 +22,25 @@ fn an_extent_knows_its_dims() {
         (extent.position("gpu"), extent.position("rack")),
         (Some(2), None)
     );
+}
+
+#[test]
+fn equality_and_hash_look_at_labels_and_sizes_in_order() {
+    let extents = [
+        extent!(x = 2, y = 3),
+        extent!(y = 3, x = 2),
+        extent!(x = 3, y = 2),
+        extent!(x = 2, z = 3),
+        extent!(x = 2),
+        extent!(x = 2, y = 3, z = 1),
+    ];
+    let all: HashSet<Extent> = extents.iter().cloned().collect();
+    assert_eq!(all.len(), extents.len());
+    let parsed: HashSet<Extent> = extents
+        .iter()
+        .map(|e| e.to_string().parse().unwrap())
+        .collect();
+    assert_eq!(parsed, all);
 }
 
 #[test]

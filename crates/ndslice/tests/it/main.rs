@@ -6,8 +6,8 @@
 )]
 
 mod algebra;
-mod errors;
 mod corpus;
+mod errors;
 mod explain;
 mod extent;
 mod layout;
