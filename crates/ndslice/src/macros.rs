@@ -59,7 +59,7 @@ macro_rules! extent {
 ///
 /// let n_hosts = 0;
 /// let error = try_extent!(host = n_hosts, gpu = 8).unwrap_err();
-/// assert_eq!(error.to_string(), "dim \"host\" has size 0");
+/// assert_eq!(error.to_string(), "dim \"host\" has size 0, and the least is 1");
 /// ```
 ///
 /// ```compile_fail
