@@ -113,6 +113,16 @@ impl fmt::Debug for Selection {
 }
 
 /// Error of building and evaluating a selection.
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::{SelectionError, sel, shape};
+///
+/// let error = sel!(0, 1, 2).ranks(&shape!(host = 4, gpu = 8)).unwrap_err();
+/// assert_eq!(error, SelectionError::TooDeep { dims: 2, found: 3 });
+/// assert_eq!(error.to_string(), "the selection has 3 dims and the region 2");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SelectionError {

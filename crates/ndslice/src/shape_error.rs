@@ -8,6 +8,16 @@ use crate::extent::{Extent, ExtentError};
 use crate::rank::Rank;
 
 /// Error of slicing, converting, comparing and reshaping regions.
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::{ShapeError, shape};
+///
+/// let error = shape!(host = 4, gpu = 8).range("gpu", 9).unwrap_err();
+/// assert_eq!(error.to_string(), "index 9 is out of range for dim \"gpu\" (size 8)");
+/// assert!(matches!(error, ShapeError::OutOfRange { index: 9, size: 8, .. }));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ShapeError {

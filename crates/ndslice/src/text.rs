@@ -11,6 +11,17 @@ use crate::shape_error::ShapeError;
 pub const MAX_TEXT_LEN: usize = 4096;
 
 /// Error of parsing a text form: what is wrong, and where.
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::{ParseErrorKind, Point};
+///
+/// let error = "x=1/4, y 0".parse::<Point>().unwrap_err();
+/// assert_eq!(error.to_string(), "expected `=` at byte 9, found '0'");
+/// assert_eq!(error.at, 9);
+/// assert!(matches!(error.kind, ParseErrorKind::Expected { expected: "`=`", found: Some('0') }));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
     /// The byte offset in the text.
@@ -19,7 +30,16 @@ pub struct ParseError {
     pub kind: ParseErrorKind,
 }
 
-/// What is wrong with a text.
+/// What is wrong with a text: the part of a [`ParseError`] that does not depend on the place.
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::{ParseErrorKind, Selection};
+///
+/// let error = "1::0".parse::<Selection>().unwrap_err();
+/// assert_eq!(error.kind, ParseErrorKind::ZeroStep);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ParseErrorKind {

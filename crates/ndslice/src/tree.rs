@@ -48,9 +48,24 @@ pub use k_ary::{Children, KAry, children, depth, live_children, parent, path, ro
 pub use live::LiveChildren;
 pub use path::Path;
 
-/// How a node hands on its interval; the arguments of a tree, which its maker has checked.
+/// How a node hands on its interval: [`KAry`], [`hosts::HostThenLocal`] or [`postal::Postal`].
 ///
-/// Public in name only, as the parameter of the iterators.
+/// It is public as the parameter of [`Path`] and [`LiveChildren`], and nothing else can implement
+/// it.
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::tree::{self, Path, Plan, hosts};
+///
+/// fn hops<P: Plan>(path: Path<P>) -> usize {
+///     path.count() - 1
+/// }
+///
+/// assert_eq!(hops(tree::path(5, 8, 3)?), 2);
+/// assert_eq!(hops(hosts::path(11, 14, 4, 2)?), 3);
+/// # Ok::<(), tree::TreeError>(())
+/// ```
 pub trait Plan: Copy + fmt::Debug + sealed::Sealed {
     /// The iterator over the intervals of the children.
     type Children: Iterator<Item = Range<usize>> + Clone + fmt::Debug;
@@ -93,6 +108,16 @@ fn check_ordinal(ordinal: usize, count: usize) -> Result<(), TreeError> {
 }
 
 /// Error of asking for a tree that does not exist.
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::tree::{self, TreeError};
+///
+/// let error = tree::children(0..8, 1).unwrap_err();
+/// assert_eq!(error, TreeError::FanOutTooSmall { fan_out: 1 });
+/// assert_eq!(error.to_string(), "a fan-out of 1 makes no tree, at least 2 does");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TreeError {

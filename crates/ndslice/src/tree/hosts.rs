@@ -52,6 +52,19 @@ pub fn children(
 /// Every member of `interval` but its first ordinal is reached exactly once that way. A host gets
 /// one message from another host if it has members, and none if it has not.
 ///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::{RankSet, Range, shape, tree::hosts};
+///
+/// // Every third gpu of four hosts: the ranks 0, 3, 6 and 9.
+/// let slice = shape!(rank = 12).range("rank", Range::from(..).step_by(3))?;
+/// let members = RankSet::from(&slice);
+/// let live: Vec<_> = hosts::live_children(0..12, 3, 2, &members)?.collect();
+/// assert_eq!(live, [3..9, 9..12]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`TreeError`] when the interval or a host is empty or the fan-out below 2.
@@ -138,7 +151,18 @@ pub fn depth(count: usize, per_host: usize, fan_out: usize) -> Result<usize, Tre
     })
 }
 
-/// The plan of the host-then-local tree.
+/// The plan of the host-then-local tree: the parameter of its [`Path`] and [`LiveChildren`].
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::tree::Path;
+/// use hypermesh_ndslice::tree::hosts::{self, HostThenLocal};
+///
+/// let path: Path<HostThenLocal> = hosts::path(6, 8, 4, 2)?;
+/// assert_eq!(path.collect::<Vec<_>>(), [0, 4, 5, 6]);
+/// # Ok::<(), hypermesh_ndslice::tree::TreeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostThenLocal {
     per_host: usize,
@@ -191,6 +215,16 @@ fn ranks_of(hosts: Range<usize>, per_host: usize, end: usize) -> Range<usize> {
 }
 
 /// An iterator over the intervals of the children of a node, made by [`children`].
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::tree::hosts;
+///
+/// let mut children = hosts::children(0..8, 4, 2)?;
+/// assert_eq!((children.len(), children.next()), (3, Some(4..8)));
+/// # Ok::<(), hypermesh_ndslice::tree::TreeError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Children {
     /// In hosts.

@@ -145,7 +145,17 @@ pub fn depth(count: usize, fan_out: usize) -> Result<usize, TreeError> {
     Ok(depth)
 }
 
-/// The plan of the k-ary tree.
+/// The plan of the k-ary tree: the parameter of its [`Path`] and [`LiveChildren`].
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::tree::{self, KAry, Path};
+///
+/// let path: Path<KAry> = tree::path(5, 8, 3)?;
+/// assert_eq!(path.last(), Some(5));
+/// # Ok::<(), tree::TreeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KAry {
     fan_out: usize,
@@ -174,7 +184,18 @@ impl Plan for KAry {
     }
 }
 
-/// An iterator over the intervals of the children of a node, made by [`children`].
+/// An iterator over the intervals of the children of a node, made by [`children`], or of a
+/// partition, made by [`roots`].
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::tree;
+///
+/// let mut children = tree::children(0..8, 3)?;
+/// assert_eq!((children.len(), children.next_back(), children.nth(1)), (3, Some(6..8), Some(4..6)));
+/// # Ok::<(), tree::TreeError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Children {
     rest: Range<usize>,

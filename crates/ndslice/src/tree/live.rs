@@ -8,6 +8,17 @@ use crate::rank_set::RankSet;
 
 /// An iterator over the intervals of those children of a node that hold members, each from its
 /// first member on; made by [`live_children`](super::live_children).
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::{RankSet, tree};
+///
+/// let alive = RankSet::from_ranges([0..4, 7..8]);
+/// let mut live = tree::live_children(0..8, 3, &alive)?;
+/// assert_eq!((live.next(), live.next(), live.next()), (Some(1..4), Some(7..8), None));
+/// # Ok::<(), tree::TreeError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct LiveChildren<'a, P: Plan> {
     children: P::Children,
@@ -26,8 +37,7 @@ impl<P: Plan> Iterator for LiveChildren<'_, P> {
     fn next(&mut self) -> Option<Range<usize>> {
         let members = self.members;
         self.children.find_map(|child| {
-            let run = members.runs().find(|run| child.start < run.end)?;
-            let first = run.start.max(child.start);
+            let first = members.next_at_or_after(child.start)?;
             (first < child.end).then_some(first..child.end)
         })
     }

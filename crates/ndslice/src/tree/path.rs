@@ -7,6 +7,16 @@ use super::Plan;
 
 /// An iterator over the nodes from the root of a tree to one ordinal, both included; made by
 /// [`path`](super::path).
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::tree;
+///
+/// let mut path = tree::path(5, 8, 3)?;
+/// assert_eq!((path.next(), path.next(), path.next(), path.next()), (Some(0), Some(4), Some(5), None));
+/// # Ok::<(), tree::TreeError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Path<P> {
     plan: P,

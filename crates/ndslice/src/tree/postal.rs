@@ -133,7 +133,18 @@ pub fn rounds(count: usize, latency: usize) -> Result<usize, TreeError> {
     Ok(Reach::enough_for(count, latency).round)
 }
 
-/// The plan of the postal tree.
+/// The plan of the postal tree: the parameter of its [`Path`] and [`LiveChildren`].
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::tree::Path;
+/// use hypermesh_ndslice::tree::postal::{self, Postal};
+///
+/// let path: Path<Postal> = postal::path(5, 8, 2)?;
+/// assert_eq!(path.collect::<Vec<_>>(), [0, 4, 5]);
+/// # Ok::<(), hypermesh_ndslice::tree::TreeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Postal {
     latency: usize,
@@ -163,6 +174,16 @@ impl Plan for Postal {
 }
 
 /// An iterator over the intervals of the children of a node, made by [`children`].
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::tree::postal;
+///
+/// let mut children = postal::children(0..8, 1)?;
+/// assert_eq!((children.next(), children.next()), (Some(1..5), Some(5..7)));
+/// # Ok::<(), hypermesh_ndslice::tree::TreeError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Children {
     /// Of the rounds that are left.

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use hypermesh_ndslice::{
-    ParseError, ParseErrorKind, RankSet, Region, Selection, SelectionError, ShapeError, extent,
-    sel, shape,
+    ParseError, ParseErrorKind, Rank, RankSet, Region, Selection, SelectionError, ShapeError,
+    extent, sel, shape,
 };
 use proptest::prelude::*;
 
@@ -55,6 +55,65 @@ fn selections_mean_what_the_table_says() {
     check("*-*", "");
     check("0,(1,2|3)", "10,24..32");
     assert_eq!(parse(":"), sel!(*));
+}
+
+/// The text selects the members at the coordinates that `is_selected` takes.
+#[track_caller]
+fn check_coords(text: &str, is_selected: impl Fn(usize, usize, usize) -> bool) {
+    let mesh = cluster();
+    let is_hit = |rank: &usize| {
+        let coords = Vec::from_iter(mesh.coord_of(Rank(*rank)).unwrap());
+        is_selected(coords[0], coords[1], coords[2])
+    };
+    let expected: RankSet = (0..64).filter(is_hit).collect();
+    assert_eq!(ranks(text), expected, "{text}");
+}
+
+#[test]
+fn factors_apply_to_their_own_dim() {
+    check_coords("*,*,1::2", |_, _, gpu| gpu % 2 == 1);
+    check_coords("*,*,(:2|6:)", |_, _, gpu| !(2..6).contains(&gpu));
+    check_coords("*&*,*,4:8", |_, _, gpu| 4 <= gpu);
+    check_coords("*,*,4:8", |_, _, gpu| 4 <= gpu);
+    check_coords("*,*,:4", |_, _, gpu| gpu < 4);
+    check_coords("*,(1|3),*", |_, host, _| host % 2 == 1);
+}
+
+#[test]
+fn comma_binds_tighter_than_and_and_that_tighter_than_or_and_minus() {
+    check_coords("*,*,1:4|1", |zone, _, gpu| {
+        zone == 1 || (1..4).contains(&gpu)
+    });
+    check_coords("*-(*,0)", |_, host, _| host != 0);
+    check_coords("*-*,0", |_, host, _| host != 0);
+    check_coords("*-0|0", |_, _, _| true);
+    check_coords("*-(0|0)", |zone, _, _| zone == 1);
+    check_coords("*-0-1", |_, _, _| false);
+    check_coords("*-(0-1)", |zone, _, _| zone == 1);
+    check_coords("0|1&*,2", |zone, host, _| zone == 0 || host == 2);
+    check_coords("(0|1)&*,2", |_, host, _| host == 2);
+}
+
+#[test]
+fn the_largest_texts_need_little_stack() {
+    let deep = format!("{}0{}", "(0-".repeat(64), ")".repeat(64));
+    let mut wide = "(0|1,(1|2),3)|".repeat(292);
+    wide.push_str("(0|1)");
+    assert!(4090 < wide.len() && wide.len() <= 4096);
+    let check = move || {
+        for text in [&deep, &wide] {
+            let selection = parse(text);
+            let copy = selection.clone();
+            drop(selection);
+            assert_eq!(copy.to_string().parse(), Ok(copy.clone()));
+            assert!(copy.eval(&cluster()).is_ok() && copy.explain(&cluster()).is_ok());
+        }
+    };
+    // One level of recursion for each byte or node would need more.
+    let thread = std::thread::Builder::new()
+        .stack_size(96 << 10)
+        .spawn(check);
+    thread.unwrap().join().unwrap();
 }
 
 #[test]

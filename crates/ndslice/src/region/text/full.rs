@@ -9,8 +9,9 @@
 //! [`Region::at`] does. The view order names each dim that is kept; it is left out where it is
 //! that of the base. The base without dims is written `;`.
 //!
-//! Every full text has a `:`, an `@` or a `;` outside of quotes, and no other text form has any of
-//! them beside a `=`: so no text is of two forms.
+//! Every full text has a `:`, an `@` or a `;` outside of quotes. Extents, points and the short form
+//! of regions have none of them, and selections have no `=`, `@` or `;`: so no full text is of
+//! another form.
 
 use std::fmt;
 use std::sync::Arc;
