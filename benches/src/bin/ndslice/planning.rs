@@ -1,6 +1,7 @@
 //! Multicast trees: a hop is planned without memory, a whole tree in linear time.
 
 use std::hint::black_box;
+use std::iter;
 use std::ops::Range;
 
 use hypermesh::ndslice::RankSet;
@@ -60,7 +61,7 @@ pub(crate) async fn measure(report: &mut Report) -> Outcome<()> {
 
 /// Plans every hop and returns how many there are.
 fn plan(count: usize) -> Outcome<usize> {
-    let mut pending = Vec::from_iter([0..count]);
+    let mut pending = Vec::from_iter(iter::once(0..count));
     let mut n_nodes = 0;
     while let Some(interval) = pending.pop() {
         n_nodes += 1;

@@ -50,6 +50,29 @@ fn every_ordinal_is_reached_once_and_soon() {
     assert_eq!(tree::children(0..1, 2).unwrap().count(), 0);
 }
 
+/// A child's tree is that of its number of ordinals. So if the children of every interval partition
+/// its rest, every tree reaches each ordinal once; and its depth is one more than that of the
+/// deepest child.
+#[test]
+fn inv1_all_small_trees_partition_and_are_shallow() {
+    for fan_out in 2..=64 {
+        let mut depths = vec![0; 2001];
+        for count in 1..=2000 {
+            let children = tree::children(7..7 + count, fan_out).unwrap();
+            assert_eq!(children.len(), fan_out.min(count - 1));
+            let mut next = 8;
+            for child in children {
+                assert!(child.start == next && child.start < child.end);
+                next = child.end;
+                depths[count] = depths[count].max(1 + depths[child.len()]);
+            }
+            assert_eq!(next, 7 + count);
+            assert_eq!(tree::depth(count, fan_out), Ok(depths[count]));
+            assert!(depths[count] <= log_ceil(count, fan_out) + 1);
+        }
+    }
+}
+
 #[test]
 fn trees_that_do_not_exist_are_errors() {
     let fan_out = |fan_out| Err(TreeError::FanOutTooSmall { fan_out });
