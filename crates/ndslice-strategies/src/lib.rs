@@ -1,6 +1,6 @@
 //! Strategies for tests of code that uses shapes of ranks, for [`proptest`].
 //!
-//! They make extents, [regions](regions) with any steps, pins and order, [parts](parts_of) of a
+//! They make extents, [regions] with any steps, pins and order, [parts](parts_of) of a
 //! region, [selections], [sets](rank_sets) and [maps](rank_maps) by rank. All of them are small, so
 //! that a test can enumerate what it gets, and shrink towards the simplest shape.
 //!
