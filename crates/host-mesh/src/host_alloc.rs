@@ -17,6 +17,7 @@ use crate::agent::verbs::{HostNotice, HostRefusal, SpawnProcs, StopProcs};
 use crate::channel::ChannelAddr;
 use crate::host_id::service_proc;
 use crate::host_mesh_ref::HostMeshRef;
+use crate::host_ranks::HostRanks;
 use crate::mailbox::{DeathWatch, Gateway, PortReceiver, ProcId, ServeError, WorldId};
 use crate::settings::{
     HOST_ANSWER_TIMEOUT, HOST_DRAIN_TIMEOUT, HOST_SPAWN_READY_TIMEOUT, HOST_SPAWN_TOTAL_TIMEOUT,
@@ -108,13 +109,13 @@ pub enum StartProcsError {
 }
 
 impl HostAlloc {
-    /// Begins to start `per_host` procs on each of `hosts`.
+    /// Begins to start procs on `hosts`, on each of them those that `ranks` says.
     pub(crate) async fn start(
         cx: &impl context::Actor,
         hosts: &HostMeshRef,
         name: &str,
         extent: Extent,
-        per_host: usize,
+        ranks: &HostRanks,
     ) -> Result<Self, StartProcsError> {
         let client = cx.proc().client("host_alloc");
         let gateway = client.proc().gateway().clone();
@@ -134,7 +135,7 @@ impl HostAlloc {
                 });
             }
         }));
-        let spawning = Spawning::new(world.clone(), extent.clone(), per_host);
+        let spawning = Spawning::new(world.clone(), extent.clone(), ranks.clone());
         let alloc = Self {
             spec: AllocSpec {
                 extent,
@@ -155,7 +156,7 @@ impl HostAlloc {
         };
         // From here on, dropping it ends what has been started.
         let notices = port.bind();
-        alloc.request(per_host, &notices).await?;
+        alloc.request(ranks, &notices).await?;
         Ok(alloc)
     }
 
@@ -167,22 +168,21 @@ impl HostAlloc {
     /// Asks every host for its procs, all at once.
     async fn request(
         &self,
-        per_host: usize,
+        ranks: &HostRanks,
         notices: &crate::mailbox::PortRef<HostNotice>,
     ) -> Result<(), StartProcsError> {
-        let count = u32::try_from(per_host).expect("the ranks of an extent fit u32");
+        let as_u32 = |n| u32::try_from(n).expect("the ranks of an extent fit u32");
         let requests =
             self.hosts
                 .agents()
                 .zip(self.hosts.hosts())
                 .enumerate()
                 .map(|(host, (agent, addr))| {
+                    let here = ranks.on_host(host);
                     let request = SpawnProcs {
                         world: self.world.clone(),
-                        first_rank: u32::try_from(host)
-                            .unwrap_or(u32::MAX)
-                            .saturating_mul(count),
-                        count,
+                        first_rank: as_u32(here.start),
+                        count: as_u32(here.len()),
                         client_router_addr: self.client_router_addr.clone(),
                         notices: notices.clone(),
                     };

@@ -98,7 +98,7 @@ impl HostMeshRef {
     ///
     /// [`ShapeError`] if there is no such dimension, or the range is empty or out of bounds.
     pub fn range(&self, label: &str, range: impl Into<Range>) -> Result<Self, ShapeError> {
-        Ok(self.part(self.view.range(label, range)?))
+        self.sliced(self.view.range(label, range)?)
     }
 
     /// Returns the part of the mesh at `index` of the dimension `label`, without that dimension.
@@ -107,7 +107,7 @@ impl HostMeshRef {
     ///
     /// [`ShapeError`] if there is no such dimension or index.
     pub fn at(&self, label: &str, index: usize) -> Result<Self, ShapeError> {
-        Ok(self.part(self.view.at(label, index)?))
+        self.sliced(self.view.at(label, index)?)
     }
 
     /// Returns the service proc of each host.
@@ -118,23 +118,6 @@ impl HostMeshRef {
     /// Returns the agent of each host.
     pub(crate) fn agents(&self) -> impl Iterator<Item = crate::HostAgentRef> + '_ {
         self.hosts.iter().map(agent_of)
-    }
-
-    /// `view` is a part of this one.
-    fn part(&self, view: Region) -> Self {
-        let host = |rank| {
-            let ordinal = self
-                .view
-                .ordinal_of(rank)
-                .expect("a part has only ranks of the whole");
-            self.hosts[ordinal.0].clone()
-        };
-        let hosts = view.ranks().map(host).collect();
-        Self {
-            name: self.name.clone(),
-            hosts,
-            view,
-        }
     }
 }
 
@@ -150,8 +133,14 @@ impl View for HostMeshRef {
         self.hosts.get(ordinal.0)
     }
 
-    fn sliced(&self, region: Region) -> Self {
-        self.part(region)
+    fn sliced(&self, region: Region) -> Result<Self, ShapeError> {
+        let host = |ordinal: Ordinal| self.hosts[ordinal.0].clone();
+        let hosts = region.ordinals_in(&self.view)?.map(host).collect();
+        Ok(Self {
+            name: self.name.clone(),
+            hosts,
+            view: region,
+        })
     }
 }
 

@@ -19,6 +19,7 @@ mod host_processes;
 mod trampoline;
 
 mod host_alloc;
+mod host_ranks;
 mod spawning;
 
 mod error;

@@ -14,6 +14,7 @@ use hypermesh_proc_mesh::alloc::{CreateKey, ProcState, ProcStopReason};
 
 use crate::agent::verbs::HostNotice;
 use crate::channel::ChannelAddr;
+use crate::host_ranks::HostRanks;
 use crate::mailbox::{Location, ProcId, WorldId};
 
 /// How one rank of a mesh is doing while the mesh comes up.
@@ -81,7 +82,7 @@ impl fmt::Display for RankStatus {
 pub(crate) struct Spawning {
     world: WorldId,
     extent: Extent,
-    per_host: usize,
+    host_ranks: HostRanks,
     ranks: Vec<RankEntry>,
 }
 
@@ -94,8 +95,8 @@ struct RankEntry {
 }
 
 impl Spawning {
-    /// Returns the ranks of `extent`, `per_host` of them on each host, all requested.
-    pub(crate) fn new(world: WorldId, extent: Extent, per_host: usize) -> Self {
+    /// Returns the ranks of `extent`, which are on hosts as `host_ranks` says, all requested.
+    pub(crate) fn new(world: WorldId, extent: Extent, host_ranks: HostRanks) -> Self {
         let entry = |_| {
             let (key, status) = (CreateKey::unique(), RankStatus::Requested);
             RankEntry {
@@ -108,7 +109,7 @@ impl Spawning {
         Self {
             world,
             extent,
-            per_host: per_host.max(1),
+            host_ranks,
             ranks,
         }
     }
@@ -151,8 +152,7 @@ impl Spawning {
             }
             HostNotice::Failed { rank, description } => self.on_failed(rank, description),
             HostNotice::HostLost { host, why } => {
-                let first = host as usize * self.per_host;
-                let ranks = first..first + self.per_host;
+                let ranks = self.host_ranks.on_host(host as usize);
                 let lost = |why: &String| RankStatus::HostLost { why: why.clone() };
                 let end = |rank| self.end(rank, lost(&why), ProcStopReason::HostWatchdog);
                 return ranks.filter_map(end).collect();

@@ -155,7 +155,7 @@ impl<F: Folder> Gather<F> {
             error,
         });
         match from {
-            Some(ordinal) => self.on_missing(&Ordinals::from(ordinal..ordinal + 1)),
+            Some(ordinal) => self.on_missing(&Ordinals::from_iter([ordinal])),
             None => self.settled += 1,
         }
         Err(Refusal { input, cause })
@@ -278,7 +278,7 @@ impl<F: Folder> Gather<F> {
             Some(ordinal) => {
                 self.answered.insert(ordinal);
                 if self.missing.contains(ordinal) {
-                    self.missing = self.missing.without(&Ordinals::from(ordinal..ordinal + 1));
+                    self.missing = self.missing.without(&Ordinals::from_iter([ordinal]));
                 } else {
                     self.settled += 1;
                 }

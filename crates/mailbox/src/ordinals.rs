@@ -1,164 +1,98 @@
 //! A set of ordinals: who of the members of a cast has answered, who is missing.
 //!
-//! # Invariants
-//!
-//! - **INV-1**: the runs are sorted, not empty, and neither overlap nor touch: one set has one form.
+//! Ordinals travel as `u64`, and a mesh has at most `u32::MAX` of them, as no extent is larger: larger
+//! numbers are no members, and are never in a set.
 
 use std::fmt;
 use std::ops::Range;
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use hypermesh_ndslice::RankSet;
+use serde::{Deserialize, Serialize};
 
-/// A set of ordinals, as sorted runs.
-#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize)]
-pub struct Ordinals {
-    runs: Vec<Range<u64>>,
-}
+/// A set of ordinals, in memory by the number of its runs.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ordinals(RankSet);
 
 impl Ordinals {
     /// Returns the empty set.
     pub const fn new() -> Self {
-        Self { runs: Vec::new() }
+        Self(RankSet::empty())
     }
 
     /// Returns the number of ordinals in the set.
     pub fn count(&self) -> u64 {
-        self.runs.iter().map(|run| run.end - run.start).sum()
+        self.0.count() as u64
     }
 
     /// Returns whether the set has no ordinal.
     pub fn is_empty(&self) -> bool {
-        self.runs.is_empty()
+        self.0.is_empty()
     }
 
     /// Returns whether `ordinal` is in the set.
     pub fn contains(&self, ordinal: u64) -> bool {
-        let idx = self.runs.partition_point(|run| run.end <= ordinal);
-        self.runs.get(idx).is_some_and(|run| run.start <= ordinal)
+        self.0.contains(rank(ordinal))
     }
 
     /// Returns the smallest ordinal of the set.
     pub fn first(&self) -> Option<u64> {
-        self.runs.first().map(|run| run.start)
-    }
-
-    /// Returns the runs of the set in ascending order.
-    pub fn runs(&self) -> &[Range<u64>] {
-        &self.runs
+        self.0.min().map(|rank| rank as u64)
     }
 
     /// Returns the ordinals of the set in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
-        self.runs.iter().cloned().flatten()
+        self.0.iter().map(|rank| rank as u64)
     }
 
     /// Adds `ordinal`, and returns whether it is new.
     pub fn insert(&mut self, ordinal: u64) -> bool {
-        let is_new = !self.contains(ordinal) && ordinal < u64::MAX;
-        if is_new {
-            self.insert_run(ordinal..ordinal + 1);
-        }
-        is_new
-    }
-
-    /// Adds all ordinals of `run`.
-    pub fn insert_run(&mut self, run: Range<u64>) {
-        if run.is_empty() {
-            return;
-        }
-        // All runs that overlap or touch the new one become one with it (INV-1).
-        let from = self.runs.partition_point(|old| old.end < run.start);
-        let to = self.runs.partition_point(|old| old.start <= run.end);
-        let joined = match self.runs.get(from..to) {
-            Some([first, .., last]) => first.start.min(run.start)..last.end.max(run.end),
-            Some([only]) => only.start.min(run.start)..only.end.max(run.end),
-            _ => run,
-        };
-        self.runs.splice(from..to, [joined]);
+        self.0.insert(rank(ordinal))
     }
 
     /// Adds all ordinals of `other`.
     pub fn extend(&mut self, other: &Ordinals) {
-        for run in &other.runs {
-            self.insert_run(run.clone());
-        }
+        self.0 = self.0.union(&other.0);
     }
 
     /// Returns the ordinals of this set that are not in `other`.
     #[must_use]
     pub fn without(&self, other: &Ordinals) -> Ordinals {
-        let mut left = Ordinals::new();
-        let mut holes = other.runs.iter().peekable();
-        for run in &self.runs {
-            let mut start = run.start;
-            while holes.next_if(|hole| hole.end <= start).is_some() {}
-            while let Some(hole) = holes.peek().copied().filter(|hole| hole.start < run.end) {
-                left.insert_run(start..hole.start.max(start));
-                start = hole.end;
-                if run.end <= hole.end {
-                    break;
-                }
-                holes.next();
-            }
-            left.insert_run(start..run.end);
-        }
-        left
+        Self(self.0.difference(&other.0))
+    }
+}
+
+/// The ordinal as a rank; one that does not fit is larger than every rank of a set.
+fn rank(ordinal: u64) -> usize {
+    usize::try_from(ordinal).unwrap_or(usize::MAX)
+}
+
+impl From<RankSet> for Ordinals {
+    fn from(ranks: RankSet) -> Self {
+        Self(ranks)
     }
 }
 
 impl From<Range<u64>> for Ordinals {
     fn from(run: Range<u64>) -> Self {
-        let mut set = Self::new();
-        set.insert_run(run);
-        set
+        Self(RankSet::from(rank(run.start)..rank(run.end)))
     }
 }
 
 impl FromIterator<u64> for Ordinals {
     fn from_iter<I: IntoIterator<Item = u64>>(ordinals: I) -> Self {
-        let mut set = Self::new();
-        for ordinal in ordinals {
-            set.insert(ordinal);
-        }
-        set
+        Self(ordinals.into_iter().map(rank).collect())
     }
 }
 
 impl fmt::Display for Ordinals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (idx, run) in self.runs.iter().enumerate() {
-            let comma = if idx == 0 { "" } else { "," };
-            match run.end - run.start {
-                1 => write!(f, "{comma}{}", run.start)?,
-                _ => write!(f, "{comma}{}..{}", run.start, run.end)?,
-            }
-        }
-        Ok(())
+        self.0.fmt(f)
     }
 }
 
 impl fmt::Debug for Ordinals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{{{self}}}")
-    }
-}
-
-impl<'de> Deserialize<'de> for Ordinals {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename = "Ordinals")]
-        struct Form {
-            runs: Vec<Range<u64>>,
-        }
-        let runs = Form::deserialize(deserializer)?.runs;
-        let empty = runs.iter().any(Range::is_empty);
-        if empty || runs.windows(2).any(|pair| pair[1].start <= pair[0].end) {
-            return Err(de::Error::custom(
-                "runs of ordinals are not sorted and apart",
-            ));
-        }
-        // Runs that end at different places cannot add up to more than `u64` holds (INV-1).
-        Ok(Self { runs })
     }
 }
 
@@ -172,35 +106,33 @@ mod tests {
 
     proptest! {
         #[test]
-        fn inv1_it_behaves_as_a_plain_set(
-            ours in prop::collection::vec((0_u64..40, 0_u64..5), 0..12),
-            theirs in prop::collection::vec((0_u64..40, 0_u64..5), 0..12),
+        fn it_behaves_as_a_plain_set(
+            plain_ours in prop::collection::btree_set(0_u64..60, 0..40),
+            plain_theirs in prop::collection::btree_set(0_u64..60, 0..40),
         ) {
-            let build = |runs: &[(u64, u64)]| {
-                let (mut set, mut plain) = (Ordinals::new(), BTreeSet::new());
-                for (start, len) in runs {
-                    set.insert_run(*start..start + len);
-                    plain.extend(*start..start + len);
-                }
-                (set, plain)
-            };
-            let ((ours, plain_ours), (theirs, plain_theirs)) = (build(&ours), build(&theirs));
+            let (ours, theirs): (Ordinals, Ordinals) =
+                (plain_ours.iter().copied().collect(), plain_theirs.iter().copied().collect());
             prop_assert!(ours.iter().eq(plain_ours.iter().copied()));
             prop_assert_eq!(ours.count(), plain_ours.len() as u64);
-            prop_assert!((0..50).all(|o| ours.contains(o) == plain_ours.contains(&o)));
-            prop_assert_eq!(plain_ours.iter().copied().collect::<Ordinals>(), ours.clone());
-            let left: Ordinals = plain_ours.difference(&plain_theirs).copied().collect();
-            prop_assert_eq!(ours.without(&theirs), left);
+            prop_assert_eq!(ours.first(), plain_ours.first().copied());
+            prop_assert!((0..60).all(|o| ours.contains(o) == plain_ours.contains(&o)));
+            let left: BTreeSet<u64> = plain_ours.difference(&plain_theirs).copied().collect();
+            prop_assert!(ours.without(&theirs).iter().eq(left));
+            let mut both = ours.clone();
+            both.extend(&theirs);
+            prop_assert!(both.iter().eq(plain_ours.union(&plain_theirs).copied()));
             let payload = hypermesh_wire::encode(&ours).unwrap();
             prop_assert_eq!(hypermesh_wire::decode::<Ordinals>(&payload), Ok(ours));
         }
     }
 
     #[test]
-    fn runs_that_are_not_canonical_are_refused() {
-        for runs in [[3..3, 5..6], [1..3, 3..5], [4..6, 1..2]] {
-            let payload = hypermesh_wire::encode(&(runs.to_vec(),)).unwrap();
-            assert!(hypermesh_wire::decode::<Ordinals>(&payload).is_err());
+    fn a_number_beyond_all_ranks_is_no_member() {
+        for ordinal in [u64::from(u32::MAX), u64::MAX] {
+            let mut set = Ordinals::from(0..ordinal);
+            assert!(!set.insert(ordinal));
+            assert!(!set.contains(ordinal));
+            assert_eq!(set.count(), u64::from(u32::MAX));
         }
     }
 }

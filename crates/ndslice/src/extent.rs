@@ -337,6 +337,16 @@ impl ExtentBuilder {
 }
 
 /// Error of building an extent.
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::{Extent, ExtentError};
+///
+/// let error = Extent::new([("host", 2), ("host", 4)]).unwrap_err();
+/// assert_eq!(error, ExtentError::DuplicateLabel { label: "host".into() });
+/// assert_eq!(error.to_string(), "two dims are called \"host\"");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExtentError {
@@ -409,7 +419,15 @@ impl fmt::Display for ExtentError {
 
 impl Error for ExtentError {}
 
-/// An iterator over the points of an extent, by ascending rank.
+/// An iterator over the points of an extent, by ascending rank; made by [`Extent::points`].
+///
+/// # Examples
+///
+/// ```
+/// let mut points = hypermesh_ndslice::extent!(host = 2, gpu = 3).points();
+/// assert_eq!(points.len(), 6);
+/// assert_eq!(points.nth(4).map(|point| point.to_string()).as_deref(), Some("host=1/2,gpu=1/3"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Points {
     extent: Extent,

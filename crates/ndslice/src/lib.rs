@@ -39,4 +39,12 @@ pub use text::{MAX_TEXT_LEN, ParseError, ParseErrorKind};
 pub use view::{View, ViewExt};
 
 /// The facade's name for [`Region`].
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::{Shape, extent, shape};
+///
+/// assert_eq!(Shape::of(extent!(host = 2)), shape!(host = 2));
+/// ```
 pub type Shape = Region;

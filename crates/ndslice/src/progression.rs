@@ -5,6 +5,8 @@
 //! - **INV-1**: `len` and `step` are at least 1, and the last index is below `u32::MAX`.
 //! - **INV-2**: a progression of one index has step 1, so equal sets of indices are equal values.
 
+use crate::range::Range;
+
 /// `start`, `start + step`, ..., `len` indices in all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Progression {
@@ -41,6 +43,15 @@ impl Progression {
     /// The last index.
     pub(crate) const fn last(self) -> u32 {
         self.at(self.len - 1)
+    }
+
+    /// The same as a range that ends behind the last index.
+    pub(crate) const fn range(self) -> Range {
+        Range {
+            start: self.start as usize,
+            end: Some(self.last() as usize + 1),
+            step: self.step as usize,
+        }
     }
 
     /// Where `index` stands, if it is one of the indices.

@@ -1,5 +1,6 @@
 //! Ranges: which indices of one dim a slice keeps.
 
+use std::fmt;
 use std::ops;
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::shape_error::ShapeError;
 /// assert_eq!(Range::from(3), Range { start: 3, end: Some(4), step: 1 });
 /// assert_eq!(Range::from(1..=4), Range::from(1..5));
 /// assert_eq!(Range::from(..).step_by(2), Range { start: 0, end: None, step: 2 });
+/// assert_eq!(Range::from(1..8).step_by(2).to_string(), "1:8:2");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -73,6 +75,20 @@ impl Range {
         // Everything is at most `size` now, a u32; only the step may be larger, and then len is 1.
         let step = step.min(size);
         Ok(Progression::new(start as u32, step as u32, len as u32))
+    }
+}
+
+/// Writes the range as a selection has it: `1:8:2`, or `1:` without an end.
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.start)?;
+        if let Some(end) = self.end {
+            write!(f, "{end}")?;
+        }
+        match self.step {
+            1 => Ok(()),
+            step => write!(f, ":{step}"),
+        }
     }
 }
 

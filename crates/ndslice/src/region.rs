@@ -176,7 +176,8 @@ impl Region {
     ///
     /// [`ShapeError::NotInRegion`] when there is no such member.
     pub fn ordinal_of(&self, rank: Rank) -> Result<Ordinal, ShapeError> {
-        let positions = self.positions_of(rank)?;
+        let positions = self.positions_of(rank);
+        let positions = positions.ok_or_else(|| self.not_in_region(rank))?;
         let ordinal = self.dims().fold(0, |ordinal, dim| {
             ordinal * self.axes[dim].len as usize + positions[dim] as usize
         });
@@ -212,7 +213,8 @@ impl Region {
     ///
     /// [`ShapeError::NotInRegion`] when there is no such member.
     pub fn coord_of(&self, rank: Rank) -> Result<Coords, ShapeError> {
-        let positions = self.positions_of(rank)?;
+        let positions = self.positions_of(rank);
+        let positions = positions.ok_or_else(|| self.not_in_region(rank))?;
         Ok(self.by_dim(|dim| positions[dim]))
     }
 
@@ -227,7 +229,7 @@ impl Region {
 
     /// Returns whether there is a member with `rank`.
     pub fn contains(&self, rank: Rank) -> bool {
-        self.positions_of(rank).is_ok()
+        self.positions_of(rank).is_some()
     }
 
     /// Returns the ranks in the order of their ordinals, in O(1) each.
@@ -307,18 +309,25 @@ impl Region {
         Rank(rank as usize)
     }
 
-    /// The positions of `rank` by dim of the base.
-    fn positions_of(&self, rank: Rank) -> Result<[u32; MAX_DIMS], ShapeError> {
+    /// The positions of `rank` by dim of the base, if the region has it.
+    fn positions_of(&self, rank: Rank) -> Option<[u32; MAX_DIMS]> {
         if self.base.count() <= rank.0 {
-            return Err(ShapeError::NotInRegion { rank });
+            return None;
         }
         let mut positions = self.base.coords_of(rank.0 as u32);
         for (position, axis) in positions.iter_mut().zip(&self.axes).take(self.base.ndim()) {
-            *position = axis
-                .position(*position)
-                .ok_or(ShapeError::NotInRegion { rank })?;
+            *position = axis.position(*position)?;
         }
-        Ok(positions)
+        Some(positions)
+    }
+
+    fn not_in_region(&self, rank: Rank) -> ShapeError {
+        let last = std::array::from_fn(|dim| self.axes[dim].len - 1);
+        ShapeError::NotInRegion {
+            rank,
+            first: Rank(self.offset() as usize),
+            last: self.rank_of_positions(&last),
+        }
     }
 }
 

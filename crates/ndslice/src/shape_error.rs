@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::extent::{Extent, ExtentError};
+use crate::range::Range;
 use crate::rank::Rank;
 
 /// Error of slicing, converting, comparing and reshaping regions.
@@ -62,9 +63,22 @@ pub enum ShapeError {
     NotInRegion {
         /// The rank that was asked for.
         rank: Rank,
+        /// The smallest rank of the region.
+        first: Rank,
+        /// The largest one.
+        last: Rank,
     },
     /// One region is not contained in the other.
-    NotSubset,
+    NotSubset {
+        /// The label, in the base, of the outermost dim in which it is not.
+        dim: Arc<str>,
+        /// The indices of that dim that the region has.
+        part: Range,
+        /// Those of the region that should contain it.
+        whole: Range,
+    },
+    /// The map has no region, and so no part of one.
+    NoRegion,
     /// Two regions are slices of differently sized bases.
     BaseMismatch {
         /// The base of the left region.
@@ -133,8 +147,17 @@ impl fmt::Display for ShapeError {
             Self::DimMismatch { expected, actual } => {
                 write!(f, "{actual} coordinates were given for {expected} dims")
             }
-            Self::NotInRegion { rank } => write!(f, "rank {rank} is not in the region"),
-            Self::NotSubset => write!(f, "the region is not contained in the other one"),
+            Self::NotInRegion { rank, first, last } => write!(
+                f,
+                "rank {rank} is not in the region, whose ranks go from {first} to {last}"
+            ),
+            Self::NotSubset { dim, part, whole } => {
+                write!(
+                    f,
+                    "the indices {part} of dim {dim:?} are not all in {whole}"
+                )
+            }
+            Self::NoRegion => write!(f, "the map has no region"),
             Self::BaseMismatch { left, right } => {
                 write!(f, "the bases differ: `{left}` and `{right}`")
             }

@@ -62,8 +62,8 @@ pub use path::Path;
 ///     path.count() - 1
 /// }
 ///
-/// assert_eq!(hops(tree::path(5, 8, 3)?), 2);
-/// assert_eq!(hops(hosts::path(11, 14, 4, 2)?), 3);
+/// assert_eq!(hops(tree::path(5, 0..8, 3)?), 2);
+/// assert_eq!(hops(hosts::path(11, 0..14, 4, 2)?), 3);
 /// # Ok::<(), tree::TreeError>(())
 /// ```
 pub trait Plan: Copy + fmt::Debug + sealed::Sealed {
@@ -98,11 +98,16 @@ fn check_interval(interval: &Range<usize>) -> Result<(), TreeError> {
     Ok(())
 }
 
-/// Checks that `ordinal` is in the tree over `0..count`, which exists.
-fn check_ordinal(ordinal: usize, count: usize) -> Result<(), TreeError> {
-    check_interval(&(0..count))?;
-    if count <= ordinal {
-        return Err(TreeError::OutOfRange { ordinal, count });
+/// Checks that `ordinal` is in the tree over `interval`, which exists.
+fn check_ordinal(ordinal: usize, interval: &Range<usize>) -> Result<(), TreeError> {
+    check_interval(interval)?;
+    let Range { start, end } = *interval;
+    if !interval.contains(&ordinal) {
+        return Err(TreeError::OutOfRange {
+            ordinal,
+            start,
+            end,
+        });
     }
     Ok(())
 }
@@ -146,8 +151,10 @@ pub enum TreeError {
     OutOfRange {
         /// The ordinal.
         ordinal: usize,
-        /// The number of ordinals in the tree.
-        count: usize,
+        /// Where the interval of the tree starts.
+        start: usize,
+        /// Where it ends.
+        end: usize,
     },
 }
 
@@ -162,8 +169,15 @@ impl fmt::Display for TreeError {
             }
             Self::EmptyHost => write!(f, "a host has 0 members, at least 1 makes a tree"),
             Self::EmptyInterval { start, end } => write!(f, "interval {start}..{end} is empty"),
-            Self::OutOfRange { ordinal, count } => {
-                write!(f, "ordinal {ordinal} is out of range for a tree of {count}")
+            Self::OutOfRange {
+                ordinal,
+                start,
+                end,
+            } => {
+                write!(
+                    f,
+                    "ordinal {ordinal} is not in the tree over {start}..{end}"
+                )
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::shape_error::ShapeError;
 /// # Examples
 ///
 /// ```
-/// use hypermesh_ndslice::{Ordinal, Region, View, ViewExt, shape};
+/// use hypermesh_ndslice::{Ordinal, Region, ShapeError, View, ViewExt, shape};
 ///
 /// /// Some of the names, chosen by a region.
 /// struct Names<'a> {
@@ -36,8 +36,9 @@ use crate::shape_error::ShapeError;
 ///         self.all.get(usize::from(rank)).copied()
 ///     }
 ///
-///     fn sliced(&self, region: Region) -> Names<'a> {
-///         Names { all: self.all, region }
+///     fn sliced(&self, region: Region) -> Result<Names<'a>, ShapeError> {
+///         region.check_subset(&self.region)?;
+///         Ok(Names { all: self.all, region })
 ///     }
 /// }
 ///
@@ -61,10 +62,28 @@ pub trait View {
     fn get(&self, ordinal: Ordinal) -> Option<Self::Item<'_>>;
 
     /// Returns the slice with the members of `region`, a part of [`View::region`].
-    fn sliced(&self, region: Region) -> Self::Sliced;
+    ///
+    /// # Errors
+    ///
+    /// [`ShapeError::BaseMismatch`] and [`ShapeError::NotSubset`] if it is no part, as of
+    /// [`Region::check_subset`].
+    fn sliced(&self, region: Region) -> Result<Self::Sliced, ShapeError>;
 }
 
 /// What every [`View`] can do.
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::{ViewExt, sel, shape};
+///
+/// let mesh = shape!(host = 2, gpu = 2);
+/// let members: Vec<_> = ViewExt::iter(&mesh).map(|(point, _)| point.to_string()).collect();
+/// assert_eq!(members[2], "host=1/2,gpu=0/2");
+/// let slices = ViewExt::selected(&mesh, &sel!(*, 1))?;
+/// assert_eq!(slices[0].to_string(), "1+host=2/2,gpu=1/1");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait ViewExt: View {
     /// Returns the view's own extent.
     fn extent(&self) -> Extent {
@@ -77,7 +96,7 @@ pub trait ViewExt: View {
     ///
     /// As [`Region::range`].
     fn range(&self, label: &str, range: impl Into<Range>) -> Result<Self::Sliced, ShapeError> {
-        Ok(self.sliced(self.region().range(label, range)?))
+        self.sliced(self.region().range(label, range)?)
     }
 
     /// Returns the slice with one index of one dim, without that dim.
@@ -86,7 +105,7 @@ pub trait ViewExt: View {
     ///
     /// As [`Region::at`].
     fn at(&self, label: &str, index: usize) -> Result<Self::Sliced, ShapeError> {
-        Ok(self.sliced(self.region().at(label, index)?))
+        self.sliced(self.region().at(label, index)?)
     }
 
     /// Returns the slices with the dims from `label` inwards, one for each combination of indices
@@ -95,11 +114,9 @@ pub trait ViewExt: View {
     /// # Errors
     ///
     /// As [`Region::group_by`].
-    fn group_by(&self, label: &str) -> Result<impl Iterator<Item = Self::Sliced>, ShapeError> {
-        Ok(self
-            .region()
-            .group_by(label)?
-            .map(|region| self.sliced(region)))
+    fn group_by(&self, label: &str) -> Result<Vec<Self::Sliced>, ShapeError> {
+        let groups = self.region().group_by(label)?;
+        groups.map(|region| self.sliced(region)).collect()
     }
 
     /// Returns disjoint slices with the members that `selection` selects.
@@ -108,11 +125,9 @@ pub trait ViewExt: View {
     ///
     /// As [`Selection::eval`].
     fn selected(&self, selection: &Selection) -> Result<Vec<Self::Sliced>, SelectionError> {
-        let regions = selection.eval(self.region())?;
-        Ok(regions
-            .into_iter()
-            .map(|region| self.sliced(region))
-            .collect())
+        let regions = selection.eval(self.region())?.into_iter();
+        let slices = regions.map(|region| self.sliced(region));
+        Ok(slices.collect::<Result<_, ShapeError>>()?)
     }
 
     /// Returns the members in the order of their ordinals.
@@ -140,7 +155,8 @@ impl View for Region {
         self.rank_at(ordinal).ok()
     }
 
-    fn sliced(&self, region: Region) -> Self {
-        region
+    fn sliced(&self, region: Region) -> Result<Self, ShapeError> {
+        region.check_subset(self)?;
+        Ok(region)
     }
 }

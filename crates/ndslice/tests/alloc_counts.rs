@@ -160,11 +160,11 @@ fn planning_a_hop_allocates_nothing() {
     allocates_nothing(|| sum(&mut tree::children(0..n, 8).unwrap()));
     allocates_nothing(|| sum(&mut tree::postal::children(0..n, 3).unwrap()));
     allocates_nothing(|| sum(&mut tree::hosts::children(0..n, 8, 8).unwrap()));
-    allocates_nothing(|| (tree::parent(n - 1, n, 8), tree::subtree(n / 2, n, 8)));
+    allocates_nothing(|| (tree::parent(n - 1, 0..n, 8), tree::subtree(n / 2, 0..n, 8)));
     allocates_nothing(|| {
         (
             tree::depth(n, 8),
-            tree::path(n - 1, n, 8).map(Iterator::count),
+            tree::path(n - 1, 0..n, 8).map(Iterator::count),
         )
     });
     // The dead are a set, which is looked into and not copied.

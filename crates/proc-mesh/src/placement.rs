@@ -7,11 +7,10 @@
 //! - **INV-3**: there is one generation per rank.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use hypermesh_alloc::actor::mailbox::channel::ChannelAddr;
 use hypermesh_alloc::actor::mailbox::{ProcId, WorldId};
-use hypermesh_ndslice::{Extent, Ordinal, RankMap, RankSet, Region};
+use hypermesh_ndslice::{Extent, Ordinal, RankMap, RankMapError, RankSet, Region};
 use serde::{Deserialize, Serialize};
 
 /// Where the procs of a mesh are. Shared by every ref to the mesh.
@@ -22,8 +21,8 @@ pub struct Placement {
     extent: Extent,
     generations: RankMap<u32>,
     stops: Vec<Stop>,
-    /// Runs of ranks, which follow one another without a gap, and the index of their stop.
-    runs: Vec<(Range<usize>, usize)>,
+    /// The index of the stop of each rank; every rank has one (INV-1).
+    stop_of: RankMap<Option<usize>>,
 }
 
 /// Procs that are reached at one address, and the one of them that hands casts on to the others.
@@ -151,9 +150,8 @@ impl Placement {
     /// Returns the address at which the proc at `rank` is reached, if the mesh has that rank.
     #[must_use]
     pub fn addr(&self, rank: usize) -> Option<&ChannelAddr> {
-        let run = self.runs.partition_point(|(run, _)| run.end <= rank);
-        let (_, stop) = self.runs.get(run)?;
-        Some(&self.stops[*stop].addr)
+        let stop = (*self.stop_of.get(Ordinal(rank))?)?;
+        Some(&self.stops[stop].addr)
     }
 
     /// Returns the rank of `proc`, if that incarnation of it belongs to this mesh.
@@ -189,7 +187,7 @@ impl From<Placement> for PlacementParts {
             extent,
             generations,
             stops,
-            runs: _,
+            stop_of: _,
         } = placement;
         PlacementParts {
             world,
@@ -210,27 +208,27 @@ impl TryFrom<PlacementParts> for Placement {
             generations,
             stops,
         } = parts;
-        let ranks = extent.count();
-        if generations.region() != Some(&Region::from(extent.clone())) {
+        let region = Region::from(extent.clone());
+        if generations.region() != Some(&region) {
             return Err(PlacementError::WrongCount {
                 procs: generations.count(),
-                ranks,
+                ranks: extent.count(),
             });
         }
-        let runs = index_stops(&stops, ranks)?;
+        let stop_of = index_stops(&stops, region)?;
         Ok(Placement {
             world,
             extent,
             generations,
             stops,
-            runs,
+            stop_of,
         })
     }
 }
 
-/// Returns the runs of ranks with the indices of their stops, if INV-1 and INV-2 hold. Takes time and
-/// memory by the number of runs, which a peer has to send.
-fn index_stops(stops: &[Stop], ranks: usize) -> Result<Vec<(Range<usize>, usize)>, PlacementError> {
+/// Returns the index of the stop of each rank, if INV-1 and INV-2 hold. Takes time and memory by the
+/// number of runs, which a peer has to send.
+fn index_stops(stops: &[Stop], region: Region) -> Result<RankMap<Option<usize>>, PlacementError> {
     let mut last_lowest = None;
     for stop in stops {
         let lowest = stop.ranks.min();
@@ -239,29 +237,23 @@ fn index_stops(stops: &[Stop], ranks: usize) -> Result<Vec<(Range<usize>, usize)
         }
         last_lowest = lowest;
     }
-    let of_stop = |(index, stop): (usize, &Stop)| {
-        stop.ranks
-            .runs()
-            .map(|run| (run, index))
-            .collect::<Vec<_>>()
-    };
-    let mut runs: Vec<_> = stops.iter().enumerate().flat_map(of_stop).collect();
-    runs.sort_by_key(|(run, _)| run.start);
-    let mut next = 0;
-    for (run, _) in &runs {
-        if run.start != next {
-            return Err(PlacementError::NotOneStop {
-                rank: next.min(run.start),
-            });
-        }
-        next = run.end;
+    let ranges = stops.iter().enumerate().flat_map(|(index, stop)| {
+        let runs = stop.ranks.runs();
+        runs.map(move |run| (run, Some(index)))
+    });
+    let stop_of = RankMap::from_ranges(region, None, ranges).map_err(|error| {
+        let rank = match error {
+            RankMapError::OverlappingRanges { second, .. } => second.start,
+            RankMapError::OutOfRange { count, .. } => count,
+            _ => 0,
+        };
+        PlacementError::NotOneStop { rank }
+    })?;
+    let gap = stop_of.runs().find(|(_, stop)| stop.is_none());
+    match gap.map(|(gap, _)| gap.start) {
+        Some(rank) => Err(PlacementError::NotOneStop { rank }),
+        None => Ok(stop_of),
     }
-    if next != ranks {
-        return Err(PlacementError::NotOneStop {
-            rank: next.min(ranks),
-        });
-    }
-    Ok(runs)
 }
 
 #[cfg(test)]

@@ -98,36 +98,20 @@ fn crews(placement: &Placement, actors: &RankMap<u32>, ranks: &RankSet) -> Vec<C
 
 /// Returns the runs of legs that the sender, who is no leg itself, sends to.
 pub(crate) fn roots(n_legs: usize, fan_out: usize) -> Vec<Range<usize>> {
-    // The sender is node 0 of a tree over one node more.
-    cut(0..n_legs + 1, fan_out)
-        .map(|run| run.start - 1..run.end - 1)
-        .collect()
+    let roots = tree::roots(0..n_legs, fan_out.max(MIN_FAN_OUT));
+    roots.into_iter().flatten().collect()
 }
 
 /// Returns the runs that the head of `run` sends to: a partition of the rest of `run` (INV-2).
 pub(crate) fn branches(run: Range<usize>, fan_out: usize) -> Vec<Range<usize>> {
-    cut(run, fan_out).collect()
+    let children = tree::children(run, fan_out.max(MIN_FAN_OUT));
+    children.into_iter().flatten().collect()
 }
 
 /// Returns the run whose head is leg `head`, as the hops below `runs` cut it.
-pub(crate) fn run_of(
-    head: usize,
-    mut runs: Vec<Range<usize>>,
-    fan_out: usize,
-) -> Option<Range<usize>> {
-    loop {
-        let run = runs.into_iter().find(|run| run.contains(&head))?;
-        if run.start == head {
-            return Some(run);
-        }
-        runs = branches(run, fan_out);
-    }
-}
-
-fn cut(run: Range<usize>, fan_out: usize) -> impl Iterator<Item = Range<usize>> {
-    tree::children(run, fan_out.max(MIN_FAN_OUT))
-        .into_iter()
-        .flatten()
+pub(crate) fn run_of(head: usize, runs: Vec<Range<usize>>, fan_out: usize) -> Option<Range<usize>> {
+    let run = runs.into_iter().find(|run| run.contains(&head))?;
+    tree::subtree(head, run, fan_out.max(MIN_FAN_OUT)).ok()
 }
 
 #[cfg(test)]

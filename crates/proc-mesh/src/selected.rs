@@ -7,7 +7,9 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use hypermesh_ndslice::{Extent, Ordinal, Rank, RankSet, Region, Selection, SelectionError};
+use hypermesh_ndslice::{
+    Extent, Ordinal, Rank, RankSet, Region, Selection, SelectionError, ShapeError,
+};
 
 use crate::cast_error::CastError;
 
@@ -26,11 +28,11 @@ pub(crate) struct Selected {
 enum Places {
     /// The selected ranks are those of this region, in its order.
     Region(Region),
-    /// The selected ranks in the order of the view, and the same with their places by rank.
+    /// The selected ranks are those at these ordinals of the view, in its order.
     List {
-        order: Vec<usize>,
-        by_rank: Vec<(usize, usize)>,
-        shape: Region,
+        view: Box<Region>,
+        ordinals: RankSet,
+        shape: Box<Region>,
     },
 }
 
@@ -84,11 +86,8 @@ impl Selected {
     pub(crate) fn place_of(&self, rank: usize) -> Option<usize> {
         match &self.places {
             Places::Region(region) => Some(region.ordinal_of(Rank(rank)).ok()?.0),
-            Places::List { by_rank, .. } => {
-                let found = by_rank
-                    .binary_search_by_key(&rank, |(rank, _)| *rank)
-                    .ok()?;
-                Some(by_rank[found].1)
+            Places::List { view, ordinals, .. } => {
+                ordinals.position(view.ordinal_of(Rank(rank)).ok()?.0)
             }
         }
     }
@@ -97,39 +96,30 @@ impl Selected {
     pub(crate) fn rank_at(&self, place: usize) -> Option<usize> {
         match &self.places {
             Places::Region(region) => Some(region.rank_at(Ordinal(place)).ok()?.0),
-            Places::List { order, .. } => order.get(place).copied(),
+            Places::List { view, ordinals, .. } => {
+                Some(view.rank_at(Ordinal(ordinals.select(place)?)).ok()?.0)
+            }
         }
     }
 }
 
 impl Places {
     fn listed(ranks: &RankSet, view: &Region) -> Result<Self, CastError> {
-        let mut order: Vec<(usize, usize)> = Vec::with_capacity(ranks.count());
-        for rank in ranks.iter() {
-            let ordinal = view.ordinal_of(Rank(rank)).map_err(SelectionError::from)?;
-            order.push((ordinal.0, rank));
-        }
-        order.sort_unstable();
-        let order: Vec<usize> = order.into_iter().map(|(_, rank)| rank).collect();
-        let mut by_rank: Vec<(usize, usize)> = order
-            .iter()
-            .enumerate()
-            .map(|(place, rank)| (*rank, place))
-            .collect();
-        by_rank.sort_unstable();
+        let ordinal = |rank| Ok(view.ordinal_of(Rank(rank))?.0);
+        let ordinals = ranks.iter().map(ordinal).collect::<Result<_, ShapeError>>();
         let extent =
-            Extent::new([(SELECTED, order.len())]).expect("INV-2: one dimension, not empty");
+            Extent::new([(SELECTED, ranks.count())]).expect("INV-2: one dimension, not empty");
         Ok(Places::List {
-            order,
-            by_rank,
-            shape: Region::from(extent),
+            view: Box::new(view.clone()),
+            ordinals: ordinals.map_err(SelectionError::from)?,
+            shape: Box::new(Region::from(extent)),
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use hypermesh_ndslice::{Region, Selection, sel, shape};
+    use hypermesh_ndslice::{Rank, Region, Selection, sel, shape};
     use proptest::prelude::*;
 
     use super::Selected;
@@ -187,7 +177,8 @@ mod tests {
             let view = shape!(host = 2, gpu = 3);
             let terms: Vec<String> = (0..6)
                 .filter(|&rank| mask[rank])
-                .map(|rank| format!("({}, {})", rank / 3, rank % 3))
+                .map(|rank| view.coord_of(Rank(rank)).unwrap())
+                .map(|mut coord| format!("({}, {})", coord.next().unwrap(), coord.next().unwrap()))
                 .collect();
             prop_assume!(!terms.is_empty());
             let selected = Selected::of(&terms.join(" | ").parse().unwrap(), &view).unwrap();

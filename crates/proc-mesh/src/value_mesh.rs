@@ -10,7 +10,7 @@ use std::hash::{Hash, Hasher};
 
 use futures_util::future::join_all;
 use hypermesh_ndslice::{
-    Ordinal, Overlay, Point, RankMap, RankMapError, RankSet, Region, Runs, View,
+    Ordinal, Overlay, Point, RankMap, RankMapError, RankSet, Region, Runs, ShapeError, View,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -255,14 +255,9 @@ impl<T: Clone> View for ValueMesh<T> {
         self.values.get(ordinal)
     }
 
-    /// # Panics
-    ///
-    /// If `region` is not a part of this mesh's region.
-    fn sliced(&self, region: Region) -> ValueMesh<T> {
-        let values = self.values.sliced(&region);
-        ValueMesh {
-            values: values.expect("the region is a part of the mesh, as `View` asks"),
-        }
+    fn sliced(&self, region: Region) -> Result<ValueMesh<T>, ShapeError> {
+        let values = self.values.sliced(&region)?;
+        Ok(ValueMesh { values })
     }
 }
 

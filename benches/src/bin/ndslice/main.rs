@@ -4,8 +4,10 @@ mod algebra;
 mod by_rank;
 mod iteration;
 mod memory;
+mod parsing;
 mod planning;
 mod selecting;
+mod set_operations;
 
 use std::error::Error;
 use std::hint::black_box;
@@ -29,6 +31,8 @@ fn main() -> Outcome<ExitCode> {
         algebra::measure(&mut report).await?;
         iteration::measure(&mut report).await?;
         by_rank::measure(&mut report).await?;
+        set_operations::measure(&mut report).await?;
+        parsing::measure(&mut report).await?;
         selecting::measure(&mut report).await?;
         planning::measure(&mut report).await?;
         Ok(report.finish()?)

@@ -44,7 +44,7 @@ pub(crate) async fn measure(report: &mut Report) -> Outcome<()> {
     };
     let calls = || {
         let calls = calls_of(k_ary) + calls_of(by_host) + calls_of(postal) + calls_of(live);
-        Ok(calls + calls_of(|| tree::path(COUNT - 1, COUNT, FAN_OUT).map(Iterator::count)))
+        Ok(calls + calls_of(|| tree::path(COUNT - 1, 0..COUNT, FAN_OUT).map(Iterator::count)))
     };
     let name = "allocations of a hop of each tree";
     exactly(report, name, Unit::Count, 0.0, calls).await?;

@@ -7,6 +7,7 @@ use hypermesh_proc_mesh::alloc::actor::context;
 use super::HostMeshRef;
 use crate::error::{HostMeshError, Result};
 use crate::host_alloc::HostAlloc;
+use crate::host_ranks::HostRanks;
 
 impl HostMeshRef {
     /// Starts one proc for each point of `per_host` on every host of this view.
@@ -29,7 +30,9 @@ impl HostMeshRef {
         name: &str,
         per_host: Extent,
     ) -> Result<ProcMesh> {
-        let extent = self.extent().concat(&per_host).map_err(|source| {
+        let ranks = HostRanks::new(self.hosts.len(), per_host.count());
+        let extent = self.extent().concat(&per_host);
+        let (ranks, extent) = ranks.and_then(|r| Ok((r, extent?))).map_err(|source| {
             let source = Box::new(source);
             let (hosts, per_host) = (self.extent(), per_host.clone());
             HostMeshError::Configuration {
@@ -38,8 +41,7 @@ impl HostMeshRef {
                 source,
             }
         })?;
-        let n_per_host = per_host.count();
-        let alloc = HostAlloc::start(cx, self, name, extent, n_per_host).await;
+        let alloc = HostAlloc::start(cx, self, name, extent, &ranks).await;
         let name = || name.to_owned();
         let alloc = alloc.map_err(|source| HostMeshError::StartProcs {
             name: name(),
@@ -47,9 +49,8 @@ impl HostMeshRef {
         })?;
         let statuses = alloc.statuses();
         ProcMesh::allocate(alloc).await.map_err(|source| {
-            let host = |rank: usize| self.hosts[rank / n_per_host].clone();
-            let ranked = statuses.read().into_iter().enumerate();
-            let statuses = ranked.map(|(rank, status)| (host(rank), status)).collect();
+            let hosts = ranks.hosts().map(|host| self.hosts[host].clone());
+            let statuses = hosts.zip(statuses.read()).collect();
             HostMeshError::Spawn {
                 name: name(),
                 statuses,

@@ -4,7 +4,8 @@ use super::*;
 
 fn spawning(hosts: usize, per_host: usize) -> Spawning {
     let extent = Extent::new([("hosts", hosts), ("procs", per_host)]).expect("an extent");
-    Spawning::new(WorldId::new("test"), extent, per_host)
+    let ranks = HostRanks::new(hosts, per_host).expect("an extent");
+    Spawning::new(WorldId::new("test"), extent, ranks)
 }
 
 /// Runs `script` on 2 hosts with 2 procs each and returns the states as text without their keys.

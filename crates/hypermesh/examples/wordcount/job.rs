@@ -64,11 +64,8 @@ impl<'a> Job<'a> {
 
     async fn count(&self, sources: &Sources) -> Result<Outcome> {
         let cx = global_root_client();
-        let per_host = usize::from(self.args.procs);
-        let mut procs = self
-            .hosts
-            .spawn(cx, "wordcount", extent!(procs = per_host))
-            .await?;
+        let per_host = extent!(procs = usize::from(self.args.procs));
+        let mut procs = self.hosts.spawn(cx, "wordcount", per_host).await?;
         let mut deaths = Deaths::of(&mut procs);
         let workers = procs.spawn::<Worker>(cx, "worker", &()).await?;
 
@@ -102,7 +99,9 @@ impl<'a> Job<'a> {
         for (rank, failure) in reduced.missing {
             let reason = deaths.of_rank(rank).await;
             let reason = reason.unwrap_or_else(|| failure.to_string());
-            let lost = format!("rank {rank} on host {}: {reason}", rank / per_host);
+            let host = procs.shape().extent().point_of_rank(rank)?.get("hosts");
+            let host = host.ok_or_else(|| Error::msg("the mesh has no hosts"))?;
+            let lost = format!("rank {rank} on host {host}: {reason}");
             if self.args.no_retry {
                 return Err(Error::msg(format!(
                     "{lost} (--no-retry: its share is lost)"
@@ -110,16 +109,15 @@ impl<'a> Job<'a> {
             }
             self.bar
                 .suspend(|| eprintln!("wordcount: {lost}; redoing its share on a fresh process"));
-            outcome.tally.merge(self.redo(rank, &work).await?);
+            outcome.tally.merge(self.redo(rank, host, &work).await?);
             outcome.redone.push(lost);
         }
         Ok(outcome)
     }
 
-    /// Counts the share of `rank` on a fresh process of the same host.
-    async fn redo(&self, rank: usize, work: &Count) -> Result<Tally> {
+    /// Counts the share of `rank` on a fresh process of `host`.
+    async fn redo(&self, rank: usize, host: usize, work: &Count) -> Result<Tally> {
         let cx = global_root_client();
-        let host = rank / usize::from(self.args.procs);
         let host = self.hosts.range("hosts", host)?;
         let work = Count {
             rank: Some(rank),

@@ -5,6 +5,17 @@ use std::fmt;
 use std::ops::Range;
 
 /// Error of building and changing a map.
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::{Ordinal, RankMap, RankMapError, shape};
+///
+/// let some = [(Ordinal(0), "up"), (Ordinal(3), "down")];
+/// let error = RankMap::from_indexed(shape!(host = 4), some).unwrap_err();
+/// assert_eq!(error, RankMapError::Missing { first: 1, count: 2 });
+/// assert_eq!(error.to_string(), "2 ordinals have no value, the first is 1");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RankMapError {

@@ -47,6 +47,17 @@ impl<'a, T> Iterator for Chunks<'a, T> {
 }
 
 /// An iterator over the maximal runs of a map with their values, made by [`RankMap::runs`](crate::RankMap::runs).
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::{CollectMesh, shape};
+///
+/// let states = ["up", "up", "down"].into_iter().collect_mesh(shape!(host = 3))?;
+/// let mut runs = states.runs();
+/// assert_eq!((runs.next(), runs.next()), (Some((0..2, &"up")), Some((2..3, &"down"))));
+/// # Ok::<(), hypermesh_ndslice::RankMapError>(())
+/// ```
 #[derive(Debug)]
 pub struct Runs<'a, T> {
     chunks: Peekable<Chunks<'a, T>>,
@@ -84,6 +95,16 @@ impl<T: PartialEq> FusedIterator for Runs<'_, T> {}
 
 /// An iterator over the values of a map in the order of the ordinals, made by
 /// [`RankMap::values`](crate::RankMap::values).
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_ndslice::{RankMap, shape};
+///
+/// let states = RankMap::uniform(shape!(host = 3), "up");
+/// assert_eq!(states.values().len(), 3);
+/// assert_eq!(states.values().collect::<Vec<_>>(), [&"up", &"up", &"up"]);
+/// ```
 #[derive(Debug)]
 pub struct Values<'a, T> {
     chunks: Chunks<'a, T>,

@@ -15,9 +15,10 @@ impl<T: Clone> RankMap<T> {
     ///
     /// # Errors
     ///
-    /// [`ShapeError::BaseMismatch`] and [`ShapeError::NotSubset`].
+    /// [`ShapeError::BaseMismatch`], [`ShapeError::NotSubset`] and, of the empty map,
+    /// [`ShapeError::NoRegion`].
     pub fn sliced(&self, region: &Region) -> Result<Self, ShapeError> {
-        let own = self.region.as_ref().ok_or(ShapeError::NotSubset)?;
+        let own = self.region.as_ref().ok_or(ShapeError::NoRegion)?;
         let relative = region.relative_to(own)?;
         let form = match &self.form {
             Form::Dense(values) => Form::Dense(

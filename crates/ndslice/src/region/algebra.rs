@@ -1,6 +1,7 @@
 //! The algebra of regions of one base, dim by dim: nothing is enumerated.
 
 use super::Region;
+use crate::progression::Progression;
 use crate::rank::Rank;
 use crate::shape_error::ShapeError;
 
@@ -72,6 +73,27 @@ impl Region {
         Ok((0..self.base.ndim()).all(|dim| other.axes[dim].positions_of(self.axes[dim]).is_some()))
     }
 
+    /// Checks that every rank of this region is in `other`, in whatever order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mesh = hypermesh_ndslice::shape!(host = 2, gpu = 8);
+    /// let last = mesh.range("gpu", 6..)?;
+    /// last.check_subset(&mesh)?;
+    /// let error = mesh.check_subset(&last).unwrap_err();
+    /// assert_eq!(error.to_string(), "the indices 0:8 of dim \"gpu\" are not all in 6:8");
+    /// # Ok::<(), hypermesh_ndslice::ShapeError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ShapeError::BaseMismatch`], and [`ShapeError::NotSubset`] when `other` lacks a rank.
+    pub fn check_subset(&self, other: &Self) -> Result<(), ShapeError> {
+        self.check_base(other)?;
+        (0..self.base.ndim()).try_for_each(|dim| self.positions_in(other, dim).map(|_| ()))
+    }
+
     /// Returns whether the regions have a rank in common.
     ///
     /// # Errors
@@ -137,6 +159,18 @@ impl Region {
             rest /= self.axes[dim].len;
         }
         Some(self.rank_of_positions(&positions))
+    }
+
+    /// Where the indices of `dim` of the base stand among those of `whole`.
+    pub(super) fn positions_in(&self, whole: &Self, dim: usize) -> Result<Progression, ShapeError> {
+        let (part, whole_axis) = (self.axes[dim], whole.axes[dim]);
+        whole_axis
+            .positions_of(part)
+            .ok_or_else(|| ShapeError::NotSubset {
+                dim: self.base.label_at(dim).clone(),
+                part: part.range(),
+                whole: whole_axis.range(),
+            })
     }
 
     pub(super) fn check_base(&self, other: &Self) -> Result<(), ShapeError> {

@@ -193,7 +193,17 @@ impl DoubleEndedIterator for Ranks {
 impl ExactSizeIterator for Ranks {}
 impl FusedIterator for Ranks {}
 
-/// An iterator over the ranks of a region as maximal intervals of consecutive ones, ascending.
+/// An iterator over the ranks of a region as maximal intervals of consecutive ones, ascending;
+/// made by [`Region::runs`].
+///
+/// # Examples
+///
+/// ```
+/// let region = hypermesh_ndslice::shape!(host = 3, gpu = 4).range("gpu", ..2)?;
+/// let mut runs = region.runs();
+/// assert_eq!((runs.next(), runs.next(), runs.last()), (Some(0..2), Some(4..6), Some(8..10)));
+/// # Ok::<(), hypermesh_ndslice::ShapeError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct RankRuns {
     /// The first ranks of blocks of `block` consecutive ranks, ascending.

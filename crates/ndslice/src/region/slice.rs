@@ -80,9 +80,7 @@ impl Region {
         self.check_base(parent)?;
         let mut positions = [UNUSED; MAX_DIMS];
         for (dim, slot) in positions.iter_mut().enumerate().take(self.base.ndim()) {
-            *slot = parent.axes[dim]
-                .positions_of(self.axes[dim])
-                .ok_or(ShapeError::NotSubset)?;
+            *slot = self.positions_in(parent, dim)?;
         }
         let mut axes = [UNUSED; MAX_DIMS];
         for (slot, dim) in axes.iter_mut().zip(parent.dims()) {
@@ -137,6 +135,16 @@ impl Region {
 }
 
 /// An iterator over the groups of a region, made by [`Region::group_by`]; `nth` takes O(dims).
+///
+/// # Examples
+///
+/// ```
+/// let mesh = hypermesh_ndslice::shape!(zone = 2, host = 2, gpu = 4);
+/// let mut hosts = mesh.group_by("gpu")?;
+/// assert_eq!(hosts.len(), 4);
+/// assert_eq!(hosts.nth(2).map(|host| host.to_string()).as_deref(), Some("8+gpu=4/1"));
+/// # Ok::<(), hypermesh_ndslice::ShapeError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct GroupBy {
     region: Region,

@@ -78,28 +78,28 @@ pub fn live_children(
     Ok(LiveChildren::new(children, members))
 }
 
-/// Returns the parent of `ordinal` in the tree over `0..count`; the root has none.
+/// Returns the parent of `ordinal` in the tree over `interval`; the root has none.
 ///
 /// # Errors
 ///
 /// [`TreeError`] when the tree or a host is empty, the fan-out below 2 or `ordinal` not in the tree.
 pub fn parent(
     ordinal: usize,
-    count: usize,
+    interval: Range<usize>,
     per_host: usize,
     fan_out: usize,
 ) -> Result<Option<usize>, TreeError> {
-    Ok(path(ordinal, count, per_host, fan_out)?.parent())
+    Ok(path(ordinal, interval, per_host, fan_out)?.parent())
 }
 
-/// Returns the nodes from the root of the tree over `0..count` to `ordinal`, both included.
+/// Returns the nodes from the root of the tree over `interval` to `ordinal`, both included.
 ///
 /// # Examples
 ///
 /// ```
 /// use hypermesh_ndslice::tree::hosts;
 ///
-/// assert_eq!(hosts::path(11, 14, 4, 2)?.collect::<Vec<_>>(), [0, 4, 8, 11]);
+/// assert_eq!(hosts::path(11, 0..14, 4, 2)?.collect::<Vec<_>>(), [0, 4, 8, 11]);
 /// # Ok::<(), hypermesh_ndslice::tree::TreeError>(())
 /// ```
 ///
@@ -108,27 +108,27 @@ pub fn parent(
 /// [`TreeError`] when the tree or a host is empty, the fan-out below 2 or `ordinal` not in the tree.
 pub fn path(
     ordinal: usize,
-    count: usize,
+    interval: Range<usize>,
     per_host: usize,
     fan_out: usize,
 ) -> Result<Path<HostThenLocal>, TreeError> {
     let plan = HostThenLocal::new(per_host, fan_out)?;
-    check_ordinal(ordinal, count)?;
-    Ok(Path::new(plan, ordinal, count))
+    check_ordinal(ordinal, &interval)?;
+    Ok(Path::new(plan, ordinal, interval))
 }
 
-/// Returns the interval that `ordinal` hands on in the tree over `0..count`: itself and all below.
+/// Returns the interval that `ordinal` hands on in the tree over `interval`: itself and all below.
 ///
 /// # Errors
 ///
 /// [`TreeError`] when the tree or a host is empty, the fan-out below 2 or `ordinal` not in the tree.
 pub fn subtree(
     ordinal: usize,
-    count: usize,
+    interval: Range<usize>,
     per_host: usize,
     fan_out: usize,
 ) -> Result<Range<usize>, TreeError> {
-    Ok(path(ordinal, count, per_host, fan_out)?.subtree())
+    Ok(path(ordinal, interval, per_host, fan_out)?.subtree())
 }
 
 /// Returns the number of hops from the root of the tree over `0..count` to its farthest node.
@@ -159,7 +159,7 @@ pub fn depth(count: usize, per_host: usize, fan_out: usize) -> Result<usize, Tre
 /// use hypermesh_ndslice::tree::Path;
 /// use hypermesh_ndslice::tree::hosts::{self, HostThenLocal};
 ///
-/// let path: Path<HostThenLocal> = hosts::path(6, 8, 4, 2)?;
+/// let path: Path<HostThenLocal> = hosts::path(6, 0..8, 4, 2)?;
 /// assert_eq!(path.collect::<Vec<_>>(), [0, 4, 5, 6]);
 /// # Ok::<(), hypermesh_ndslice::tree::TreeError>(())
 /// ```

@@ -81,51 +81,63 @@ pub fn live_children(
     Ok(LiveChildren::new(children(interval, fan_out)?, members))
 }
 
-/// Returns the parent of `ordinal` in the tree over `0..count`; the root has none.
+/// Returns the parent of `ordinal` in the tree over `interval`; the root has none.
 ///
 /// # Errors
 ///
 /// [`TreeError`] when the tree is empty, the fan-out below 2 or `ordinal` not in the tree.
-pub fn parent(ordinal: usize, count: usize, fan_out: usize) -> Result<Option<usize>, TreeError> {
-    Ok(path(ordinal, count, fan_out)?.parent())
+pub fn parent(
+    ordinal: usize,
+    interval: Range<usize>,
+    fan_out: usize,
+) -> Result<Option<usize>, TreeError> {
+    Ok(path(ordinal, interval, fan_out)?.parent())
 }
 
-/// Returns the nodes from the root of the tree over `0..count` to `ordinal`, both included.
+/// Returns the nodes from the root of the tree over `interval` to `ordinal`, both included.
 ///
 /// # Examples
 ///
 /// ```
 /// use hypermesh_ndslice::tree;
 ///
-/// assert_eq!(tree::path(5, 8, 3)?.collect::<Vec<_>>(), [0, 4, 5]);
+/// assert_eq!(tree::path(5, 0..8, 3)?.collect::<Vec<_>>(), [0, 4, 5]);
 /// # Ok::<(), tree::TreeError>(())
 /// ```
 ///
 /// # Errors
 ///
 /// [`TreeError`] when the tree is empty, the fan-out below 2 or `ordinal` not in the tree.
-pub fn path(ordinal: usize, count: usize, fan_out: usize) -> Result<Path<KAry>, TreeError> {
+pub fn path(
+    ordinal: usize,
+    interval: Range<usize>,
+    fan_out: usize,
+) -> Result<Path<KAry>, TreeError> {
     let plan = KAry::new(fan_out)?;
-    check_ordinal(ordinal, count)?;
-    Ok(Path::new(plan, ordinal, count))
+    check_ordinal(ordinal, &interval)?;
+    Ok(Path::new(plan, ordinal, interval))
 }
 
-/// Returns the interval that `ordinal` hands on in the tree over `0..count`: itself and all below.
+/// Returns the interval that `ordinal` hands on in the tree over `interval`: itself and all below.
 ///
 /// # Examples
 ///
 /// ```
 /// use hypermesh_ndslice::tree;
 ///
-/// assert_eq!(tree::subtree(4, 8, 3)?, 4..6);
+/// assert_eq!(tree::subtree(4, 0..8, 3)?, 4..6);
 /// # Ok::<(), tree::TreeError>(())
 /// ```
 ///
 /// # Errors
 ///
 /// [`TreeError`] when the tree is empty, the fan-out below 2 or `ordinal` not in the tree.
-pub fn subtree(ordinal: usize, count: usize, fan_out: usize) -> Result<Range<usize>, TreeError> {
-    Ok(path(ordinal, count, fan_out)?.subtree())
+pub fn subtree(
+    ordinal: usize,
+    interval: Range<usize>,
+    fan_out: usize,
+) -> Result<Range<usize>, TreeError> {
+    Ok(path(ordinal, interval, fan_out)?.subtree())
 }
 
 /// Returns the number of hops from the root of the tree over `0..count` to its farthest node.
@@ -152,7 +164,7 @@ pub fn depth(count: usize, fan_out: usize) -> Result<usize, TreeError> {
 /// ```
 /// use hypermesh_ndslice::tree::{self, KAry, Path};
 ///
-/// let path: Path<KAry> = tree::path(5, 8, 3)?;
+/// let path: Path<KAry> = tree::path(5, 0..8, 3)?;
 /// assert_eq!(path.last(), Some(5));
 /// # Ok::<(), tree::TreeError>(())
 /// ```

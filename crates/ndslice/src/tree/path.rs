@@ -13,7 +13,7 @@ use super::Plan;
 /// ```
 /// use hypermesh_ndslice::tree;
 ///
-/// let mut path = tree::path(5, 8, 3)?;
+/// let mut path = tree::path(5, 0..8, 3)?;
 /// assert_eq!((path.next(), path.next(), path.next(), path.next()), (Some(0), Some(4), Some(5), None));
 /// # Ok::<(), tree::TreeError>(())
 /// ```
@@ -25,11 +25,11 @@ pub struct Path<P> {
 }
 
 impl<P: Plan> Path<P> {
-    /// The caller has checked that `ordinal` is in the tree over `0..count`.
-    pub(super) fn new(plan: P, ordinal: usize, count: usize) -> Self {
+    /// The caller has checked that `ordinal` is in `interval`.
+    pub(super) fn new(plan: P, ordinal: usize, interval: Range<usize>) -> Self {
         Self {
             plan,
-            interval: Some(0..count),
+            interval: Some(interval),
             ordinal,
         }
     }

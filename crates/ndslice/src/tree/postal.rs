@@ -62,36 +62,48 @@ pub fn live_children(
     Ok(LiveChildren::new(children(interval, latency)?, members))
 }
 
-/// Returns the parent of `ordinal` in the tree over `0..count`; the root has none.
+/// Returns the parent of `ordinal` in the tree over `interval`; the root has none.
 ///
 /// # Errors
 ///
 /// [`TreeError`] when the tree is empty, the latency not in `1..=MAX_LATENCY` or `ordinal` not in
 /// the tree.
-pub fn parent(ordinal: usize, count: usize, latency: usize) -> Result<Option<usize>, TreeError> {
-    Ok(path(ordinal, count, latency)?.parent())
+pub fn parent(
+    ordinal: usize,
+    interval: Range<usize>,
+    latency: usize,
+) -> Result<Option<usize>, TreeError> {
+    Ok(path(ordinal, interval, latency)?.parent())
 }
 
-/// Returns the nodes from the root of the tree over `0..count` to `ordinal`, both included.
+/// Returns the nodes from the root of the tree over `interval` to `ordinal`, both included.
 ///
 /// # Errors
 ///
 /// [`TreeError`] when the tree is empty, the latency not in `1..=MAX_LATENCY` or `ordinal` not in
 /// the tree.
-pub fn path(ordinal: usize, count: usize, latency: usize) -> Result<Path<Postal>, TreeError> {
+pub fn path(
+    ordinal: usize,
+    interval: Range<usize>,
+    latency: usize,
+) -> Result<Path<Postal>, TreeError> {
     let plan = Postal::new(latency)?;
-    check_ordinal(ordinal, count)?;
-    Ok(Path::new(plan, ordinal, count))
+    check_ordinal(ordinal, &interval)?;
+    Ok(Path::new(plan, ordinal, interval))
 }
 
-/// Returns the interval that `ordinal` hands on in the tree over `0..count`: itself and all below.
+/// Returns the interval that `ordinal` hands on in the tree over `interval`: itself and all below.
 ///
 /// # Errors
 ///
 /// [`TreeError`] when the tree is empty, the latency not in `1..=MAX_LATENCY` or `ordinal` not in
 /// the tree.
-pub fn subtree(ordinal: usize, count: usize, latency: usize) -> Result<Range<usize>, TreeError> {
-    Ok(path(ordinal, count, latency)?.subtree())
+pub fn subtree(
+    ordinal: usize,
+    interval: Range<usize>,
+    latency: usize,
+) -> Result<Range<usize>, TreeError> {
+    Ok(path(ordinal, interval, latency)?.subtree())
 }
 
 /// Returns the number of hops from the root of the tree over `0..count` to its farthest node.
@@ -141,7 +153,7 @@ pub fn rounds(count: usize, latency: usize) -> Result<usize, TreeError> {
 /// use hypermesh_ndslice::tree::Path;
 /// use hypermesh_ndslice::tree::postal::{self, Postal};
 ///
-/// let path: Path<Postal> = postal::path(5, 8, 2)?;
+/// let path: Path<Postal> = postal::path(5, 0..8, 2)?;
 /// assert_eq!(path.collect::<Vec<_>>(), [0, 4, 5]);
 /// # Ok::<(), hypermesh_ndslice::tree::TreeError>(())
 /// ```

@@ -71,7 +71,20 @@ fn regions_say_which_index_is_illegal() {
         "2 coordinates were given for 3 dims",
     );
     let host = region.at("host", 1).unwrap();
-    check(host.ordinal_of(Rank(3)), "rank 3 is not in the region");
+    check(
+        host.ordinal_of(Rank(3)),
+        "rank 3 is not in the region, whose ranks go from 8 to 47",
+    );
+    check(
+        region.ordinal_of(Rank(64)),
+        "rank 64 is not in the region, whose ranks go from 0 to 63",
+    );
+    let odd = region.range("gpu", Range::from(1..).step_by(2)).unwrap();
+    check(
+        region.relative_to(&odd),
+        "the indices 0:8 of dim \"gpu\" are not all in 1:8:2",
+    );
+    check(RankMap::<u8>::empty().sliced(&odd), "the map has no region");
     check(
         region.intersection(&shape!(x = 64)),
         "the bases differ: `zone=2,host=4,gpu=8` and `x=64`",

@@ -208,7 +208,11 @@ fn a_part_outside_has_no_ordinals() {
     );
     assert_eq!(
         left.ordinals_in(&right).map(|_| ()),
-        Err(ShapeError::NotSubset)
+        Err(ShapeError::NotSubset {
+            dim: "gpu".into(),
+            part: Range::from(0..4),
+            whole: Range::from(3..8)
+        })
     );
     let other = Region::of(extent!(x = 64));
     let error = left.ordinals_in(&other).map(|_| ());

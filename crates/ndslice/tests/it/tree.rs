@@ -78,7 +78,7 @@ fn trees_that_do_not_exist_are_errors() {
     let fan_out = |fan_out| Err(TreeError::FanOutTooSmall { fan_out });
     assert_eq!(tree::depth(5, 1), fan_out(1));
     assert_eq!(
-        tree::parent(0, 5, 0).map(|_| ()),
+        tree::parent(0, 0..5, 0).map(|_| ()),
         fan_out(0).map(|_: usize| ())
     );
     let empty = TreeError::EmptyInterval { start: 3, end: 3 };
@@ -93,17 +93,19 @@ fn trees_that_do_not_exist_are_errors() {
     }
     assert_eq!(hosts::depth(5, 0, 2), Err(TreeError::EmptyHost));
     assert_eq!(
-        hosts::subtree(9, 9, 4, 2),
+        hosts::subtree(9, 0..9, 4, 2),
         Err(TreeError::OutOfRange {
             ordinal: 9,
-            count: 9
+            start: 0,
+            end: 9
         })
     );
     assert_eq!(
-        tree::parent(5, 5, 2),
+        tree::parent(2, 3..5, 2),
         Err(TreeError::OutOfRange {
-            ordinal: 5,
-            count: 5
+            ordinal: 2,
+            start: 3,
+            end: 5
         })
     );
 }
@@ -154,7 +156,7 @@ fn check_paths<P: Iterator<Item = usize>>(
     parent: impl Fn(usize) -> Option<usize>,
     subtree: impl Fn(usize) -> Range<usize>,
 ) -> usize {
-    let mut paths = vec![vec![0]];
+    let mut paths: Vec<_> = edges.keys().take(1).map(|root| vec![*root]).collect();
     let mut depth = 0;
     let mut n_reached = 0;
     while let Some(expected) = paths.pop() {
@@ -179,15 +181,17 @@ fn counts() -> impl Iterator<Item = usize> {
 #[test]
 fn paths_parents_and_subtrees_follow_the_children() {
     for count in counts() {
-        for fan_out in [2, 3, 8] {
-            let edges = edges(0..count, |interval| {
+        for (start, fan_out) in [(0, 2), (7, 2), (0, 3), (1, 8)] {
+            let all = start..start + count;
+            let edges = edges(all.clone(), |interval| {
                 tree::children(interval, fan_out).unwrap()
             });
+            assert_eq!(edges.len(), count);
             let depth = check_paths(
                 &edges,
-                |node| tree::path(node, count, fan_out).unwrap(),
-                |node| tree::parent(node, count, fan_out).unwrap(),
-                |node| tree::subtree(node, count, fan_out).unwrap(),
+                |node| tree::path(node, all.clone(), fan_out).unwrap(),
+                |node| tree::parent(node, all.clone(), fan_out).unwrap(),
+                |node| tree::subtree(node, all.clone(), fan_out).unwrap(),
             );
             assert_eq!(tree::depth(count, fan_out), Ok(depth));
         }
@@ -231,9 +235,9 @@ fn inv1_a_host_gets_at_most_one_message_from_another() {
             assert!(n_received[1..].iter().all(|n| *n == 1));
             let depth = check_paths(
                 &edges,
-                |node| hosts::path(node, count, per_host, fan_out).unwrap(),
-                |node| hosts::parent(node, count, per_host, fan_out).unwrap(),
-                |node| hosts::subtree(node, count, per_host, fan_out).unwrap(),
+                |node| hosts::path(node, 0..count, per_host, fan_out).unwrap(),
+                |node| hosts::parent(node, 0..count, per_host, fan_out).unwrap(),
+                |node| hosts::subtree(node, 0..count, per_host, fan_out).unwrap(),
             );
             assert_eq!(hosts::depth(count, per_host, fan_out), Ok(depth));
         }
@@ -278,9 +282,9 @@ fn inv2_the_postal_tree_sends_to_the_largest_part_first() {
             assert_eq!(edges.len(), count);
             let depth = check_paths(
                 &edges,
-                |node| postal::path(node, count, latency).unwrap(),
-                |node| postal::parent(node, count, latency).unwrap(),
-                |node| postal::subtree(node, count, latency).unwrap(),
+                |node| postal::path(node, 0..count, latency).unwrap(),
+                |node| postal::parent(node, 0..count, latency).unwrap(),
+                |node| postal::subtree(node, 0..count, latency).unwrap(),
             );
             assert_eq!(
                 postal::depth(count, latency),
@@ -377,12 +381,12 @@ proptest! {
                 prop_assert!(children.take(9).all(|child| start < child.start && child.end <= end));
             }
             _ = tree::depth(end, argument);
-            _ = tree::path(ordinal, end, argument).map(Iterator::count);
+            _ = tree::path(ordinal, start..end, argument).map(Iterator::count);
             _ = tree::roots(start..end, argument).map(|mut roots| roots.next_back());
             _ = hosts::depth(end, b, argument);
-            _ = hosts::path(ordinal, end, b, argument).map(Iterator::count);
+            _ = hosts::path(ordinal, start..end, b, argument).map(Iterator::count);
             _ = postal::depth(end, argument);
-            _ = postal::path(ordinal, end, argument).map(Iterator::count);
+            _ = postal::path(ordinal, start..end, argument).map(Iterator::count);
         }
     }
 }

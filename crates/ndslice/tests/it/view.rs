@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hypermesh_ndslice::{Ordinal, Region, View, ViewExt, extent, sel};
+use hypermesh_ndslice::{Ordinal, Range, Region, ShapeError, View, ViewExt, extent, sel};
 
 use crate::model::cluster;
 
@@ -35,11 +35,12 @@ impl View for Names {
         self.all.get(usize::from(rank)).map(String::as_str)
     }
 
-    fn sliced(&self, region: Region) -> Self {
-        Self {
+    fn sliced(&self, region: Region) -> Result<Self, ShapeError> {
+        region.check_subset(&self.region)?;
+        Ok(Self {
             all: self.all.clone(),
             region,
-        }
+        })
     }
 }
 
@@ -57,7 +58,7 @@ fn a_view_is_sliced_like_a_region() {
         (point.to_string().as_str(), name),
         ("zone=1/2,gpu=1/2", "n47")
     );
-    let groups: Vec<Names> = names.group_by("gpu").unwrap().collect();
+    let groups: Vec<Names> = names.group_by("gpu").unwrap();
     assert_eq!(groups[2].values().next(), Some("n16"));
     assert!(names.range("rack", 0).is_err());
 }
@@ -68,4 +69,25 @@ fn a_view_is_cut_by_a_selection() {
     let slices = names.selected(&sel!(1, 3, (0 | 7))).unwrap();
     let selected: Vec<&str> = slices.iter().flat_map(ViewExt::values).collect();
     assert_eq!(selected, ["n56", "n63"]);
+}
+
+#[test]
+fn a_region_that_is_no_part_of_a_view_is_an_error() {
+    let last = Names::new(cluster()).at("host", 3).unwrap();
+    let first = cluster().at("host", 0).unwrap();
+    assert_eq!(
+        last.sliced(first.clone()).unwrap_err(),
+        ShapeError::NotSubset {
+            dim: "host".into(),
+            part: Range::from(0),
+            whole: Range::from(3)
+        }
+    );
+    let strange = Region::of(extent!(zone = 2));
+    for error in [
+        last.sliced(strange.clone()).unwrap_err(),
+        View::sliced(&first, strange).unwrap_err(),
+    ] {
+        assert!(matches!(error, ShapeError::BaseMismatch { .. }), "{error}");
+    }
 }
