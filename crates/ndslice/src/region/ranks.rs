@@ -109,7 +109,7 @@ impl Ranks {
     }
 
     /// Goes to the next row, if there is one; nothing may be left of this one.
-    #[cold]
+    #[inline]
     fn begin_row(&mut self) -> Option<()> {
         if self.row_end == self.end {
             return None;
@@ -318,6 +318,7 @@ impl Odometer {
     }
 
     /// Goes to the next row; there must be one.
+    #[inline]
     fn advance_row(&mut self) {
         for dim in (0..self.n_outer).rev() {
             self.positions[dim] += 1;
