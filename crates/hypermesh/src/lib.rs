@@ -70,8 +70,9 @@ pub use hypermesh_wire::{Blob, Message, Named, RemoteMessage};
 
 // Shapes of ranks.
 pub use hypermesh_ndslice::{
-    Extent, Point, Range, Region, Selection, Shape, ShapeError, View, ViewExt, extent, sel,
-    sel_from_shape, shape,
+    CollectMesh, Extent, ExtentError, Layout, Ordinal, Point, Range, Rank, RankMap, RankMapError,
+    RankSet, Region, Selection, SelectionError, Shape, ShapeError, View, ViewExt, extent, sel,
+    sel_from_shape, shape, try_extent, try_shape,
 };
 
 // Settings.
