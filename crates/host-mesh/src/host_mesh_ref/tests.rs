@@ -117,3 +117,13 @@ fn a_ref_travels_and_a_bad_one_does_not_decode() {
     let bytes = hypermesh_wire::encode(&bad).expect("encode");
     assert!(hypermesh_wire::decode::<HostMeshRef>(&bytes).is_err());
 }
+
+#[test]
+fn a_region_that_is_no_part_of_a_ref_is_an_error() {
+    let mesh = parse("test:local:1,local:2@replica=1/2,host=2/1");
+    let part = mesh.range("host", 1).expect("a legal slice");
+    let error = part.sliced(mesh.shape().clone()).unwrap_err();
+    assert!(matches!(error, ShapeError::NotSubset { .. }), "{error}");
+    let whole = mesh.sliced(mesh.shape().clone());
+    assert_eq!(whole, Ok(mesh));
+}

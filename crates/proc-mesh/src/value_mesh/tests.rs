@@ -3,7 +3,9 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-use hypermesh_ndslice::{Ordinal, Overlay, Range, RankMap, RankMapError, ViewExt, shape};
+use hypermesh_ndslice::{
+    Ordinal, Overlay, Range, RankMap, RankMapError, ShapeError, View, ViewExt, shape,
+};
 use hypermesh_wire::{decode, encode};
 use proptest::prelude::*;
 
@@ -142,4 +144,14 @@ proptest! {
         prop_assert!(mesh.values().eq(&plain));
         prop_assert_eq!(mesh.clone().compressed(), mesh);
     }
+}
+
+#[test]
+fn a_region_that_is_no_part_of_a_mesh_is_an_error() {
+    let mesh = ValueMesh::uniform(shape!(gpu = 4), 'a');
+    let part = mesh.range("gpu", 1..).unwrap();
+    let error = part.sliced(mesh.region().clone()).unwrap_err();
+    assert!(matches!(error, ShapeError::NotSubset { .. }), "{error}");
+    let error = mesh.sliced(shape!(gpu = 5)).unwrap_err();
+    assert!(matches!(error, ShapeError::BaseMismatch { .. }), "{error}");
 }
