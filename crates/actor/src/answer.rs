@@ -10,7 +10,8 @@ use crate::call_error::CallError;
 use crate::catch::{self, Caught, Panic, caught};
 use crate::cell::Core;
 use crate::cx::Cx;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::failure::{Failure, FailureCause, Phase};
 use crate::reply::ReplyTo;
 
@@ -75,37 +76,54 @@ impl<F: Future<Output: HandlerReturn>> Future
 }
 
 /// Answers the caller, and returns the failure of the actor if there is one.
+#[inline]
 fn settle<R>(
     core: &Core,
     reply: ReplyTo<R>,
     on_error: OnError,
     result: Result<Result<R>, Panic>,
 ) -> Result<(), Failure> {
-    let (failure, fails) = match result {
+    match result {
         Ok(Ok(value)) => {
             reply.send(value);
-            return Ok(());
+            Ok(())
         }
-        Ok(Err(error)) => {
-            let failure = Failure::of_error(Phase::Handler, core.id(), core.label(), &error);
-            (failure, on_error == OnError::Fail)
-        }
-        Err(Panic(text)) => {
-            let cause = FailureCause::Panic {
-                phase: Phase::Handler,
-            };
-            (Failure::new(cause, core.id(), core.label(), text), true)
-        }
-    };
-    if fails {
-        // Whoever else loses a reply by this is told the same.
-        core.set_closing(crate::exit::Exit::Failed(failure.clone()));
-        reply.refuse(CallError::Handler(failure.clone()));
-        return Err(failure);
+        Ok(Err(error)) => settle_error(core, reply, on_error, &error),
+        Err(panic) => Err(settle_panic(core, reply, panic)),
+    }
+}
+
+#[cold]
+fn settle_error<R>(
+    core: &Core,
+    reply: ReplyTo<R>,
+    on_error: OnError,
+    error: &Error,
+) -> Result<(), Failure> {
+    let failure = Failure::of_error(Phase::Handler, core.id(), core.label(), error);
+    if on_error == OnError::Fail {
+        return Err(fail(core, reply, failure));
     }
     if !reply.is_wanted() {
         tracing::warn!(actor = core.label(), %failure, "a handler failed and nobody asked");
     }
     reply.refuse(CallError::Handler(failure));
     Ok(())
+}
+
+#[cold]
+fn settle_panic<R>(core: &Core, reply: ReplyTo<R>, Panic(text): Panic) -> Failure {
+    let cause = FailureCause::Panic {
+        phase: Phase::Handler,
+    };
+    let failure = Failure::new(cause, core.id(), core.label(), text);
+    fail(core, reply, failure)
+}
+
+/// Tells the caller of `failure`, which ends the actor.
+fn fail<R>(core: &Core, reply: ReplyTo<R>, failure: Failure) -> Failure {
+    // Whoever else loses a reply by this is told the same.
+    core.set_closing(Exit::Failed(failure.clone()));
+    reply.refuse(CallError::Handler(failure.clone()));
+    failure
 }

@@ -83,8 +83,12 @@ impl<R> ReplyTo<R> {
     }
 
     /// Answers the message with `value`. Does nothing if nobody waits any more.
+    #[inline]
     pub fn send(self, value: R) {
-        self.complete(Ok(value));
+        // Most messages are told, not asked.
+        if !matches!(self.0, Slot::Nobody) {
+            self.complete(Ok(value));
+        }
     }
 
     /// Tells the caller why there is no value.
@@ -112,6 +116,7 @@ impl<R> ReplyTo<R> {
 }
 
 impl<R> Drop for ReplyTo<R> {
+    #[inline]
     fn drop(&mut self) {
         // A local caller sees that the slot is gone, and asks the callee's cell for the reason.
         if let Slot::Remote(remote) = &self.0 {
