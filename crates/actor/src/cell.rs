@@ -19,6 +19,7 @@ use tokio::task;
 
 use crate::actor::{Actor, short_type_name};
 use crate::call_error::CallError;
+use crate::catch::drop_quietly;
 use crate::children::Children;
 use crate::exit::{Exit, Mode, Status};
 use crate::lane::{Lane, LaneItem};
@@ -410,6 +411,19 @@ impl<A: Actor> Cell<A> {
         self.core.gone.store(true, Ordering::Release);
     }
 
+    /// Drops `batch`, whose next item is the last, and what is left in the closed queue.
+    pub(crate) fn discard(&self, mut batch: Vec<Item<A::Msg>>) {
+        loop {
+            // Each by itself: the destructor of a message may panic, and the others have senders too.
+            while let Some(item) = batch.pop() {
+                drop_quietly(item);
+            }
+            if !self.queue.take_left(&mut batch) {
+                return;
+            }
+        }
+    }
+
     /// Ends an actor whose task is gone without having ended it: its runtime went away.
     pub(crate) fn abandon(self: &Arc<Self>) {
         if self.core.exit.get().is_some() {
@@ -417,7 +431,7 @@ impl<A: Actor> Cell<A> {
         }
         self.core.set_closing(Exit::Killed);
         self.queue.close();
-        crate::catch::drop_quietly(self.queue.take_all());
+        self.discard(Vec::new());
         for child in self.core.children.close() {
             child.request(Mode::Kill);
         }

@@ -35,8 +35,7 @@ pub(crate) async fn finish<A: Actor>(
     core.set_closing(life.exit());
     cell.queue().close();
     // Every message that is dropped here answers its caller or goes back to its sender.
-    drop_quietly(batch);
-    drop_quietly(cell.queue().take_all());
+    cell.discard(batch);
 
     end_children(core, &mut life).await;
     if let Some(mut actor) = actor {

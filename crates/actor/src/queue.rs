@@ -1,10 +1,8 @@
 //! The queue of one actor: many senders, one task that takes.
 //!
-//! A short mutex around a ring buffer. Measured against a tokio mpsc it is faster from one sender
-//! and an idle actor needs no block of slots in advance (a tokio channel of 32-byte items holds
-//! 1.6 KiB before the first message). It also makes *close* an exact position: whoever got `Ok`
-//! is in front of it. The lock is held for one push, or for the move of at most [`BATCH`] items;
-//! nothing is woken, dropped or called under it.
+//! A push reserves a slot in a list of [`blocks`]: it takes no lock, and allocates nothing while the task
+//! keeps up. *Close* is an exact position: whoever got `Ok` is in front of it. An idle actor has one
+//! small block, and none before its first message.
 //!
 //! # Invariants
 //!
@@ -13,27 +11,23 @@
 //! - **INV-3**: the queue holds at most `limit` items.
 //! - **INV-4**: a push, a close or a wake after the task parked wakes it (no lost wake-up).
 
-use std::collections::VecDeque;
+mod atomics;
+mod blocks;
+
 use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-/// How many items the task takes at once, and handles before it lets other tasks run.
-pub(crate) const BATCH: usize = 64;
+use atomics::{KEPT_BYTES, wait_a_moment};
+use blocks::{Blocks, Found};
 
-/// A buffer with more slots than this is given back to the allocator when it is empty.
-const KEPT_SLOTS: usize = 16;
+/// How often the task looks for an item that is about to come before it lets others run.
+const LOOKS: u32 = 32;
 
 /// The queue of one actor.
 pub(crate) struct Queue<T> {
-    state: Mutex<State<T>>,
-}
-
-struct State<T> {
-    items: VecDeque<T>,
-    limit: usize,
-    closed: bool,
-    parked: bool,
-    waker: Option<Waker>,
+    blocks: Blocks<T>,
+    /// Of the task. Locked once per poll, and to wake the task.
+    waker: Mutex<Option<Waker>>,
 }
 
 /// Why an item was not queued; it is given back.
@@ -47,124 +41,112 @@ pub(crate) enum PushError<T> {
 
 impl<T> Queue<T> {
     pub(crate) fn new(limit: usize) -> Self {
-        let state = State {
-            items: VecDeque::new(),
-            limit,
-            closed: false,
-            parked: false,
-            waker: None,
-        };
         Self {
-            state: Mutex::new(state),
+            blocks: Blocks::new(limit),
+            waker: Mutex::default(),
         }
     }
 
     /// Appends `item`, and wakes the task if it waits.
+    #[inline]
     pub(crate) fn push(&self, item: T) -> Result<(), PushError<T>> {
-        let mut state = self.lock();
-        if state.closed {
-            return Err(PushError::Closed(item));
+        if self.blocks.push(item)? {
+            self.wake_task();
         }
-        if state.limit <= state.items.len() {
-            return Err(PushError::Full(item));
-        }
-        state.items.push_back(item);
-        if !state.parked {
-            return Ok(());
-        }
-        let waker = state.unpark();
-        drop(state);
-        waker.into_iter().for_each(Waker::wake);
         Ok(())
     }
 
     /// Wakes the task, whatever it waits for.
     pub(crate) fn wake(&self) {
-        let waker = self.lock().unpark();
-        waker.into_iter().for_each(Waker::wake);
+        self.blocks.unpark();
+        self.wake_task();
     }
 
     /// Refuses every later push (INV-2).
     pub(crate) fn close(&self) {
-        self.lock().closed = true;
+        self.blocks.close();
     }
 
-    /// Removes everything that is queued.
-    pub(crate) fn take_all(&self) -> VecDeque<T> {
-        std::mem::take(&mut self.lock().items)
+    /// Moves the next items of a closed queue into the empty `batch`, as [`poll_take`](Self::poll_take)
+    /// does. Returns whether there were any.
+    pub(crate) fn take_left(&self, batch: &mut Vec<T>) -> bool {
+        let mut turn = 0;
+        loop {
+            match self.blocks.take(batch) {
+                Found::Items => return true,
+                // A sender that came before the close has a few instructions to go.
+                Found::Soon => {
+                    wait_a_moment(turn);
+                    turn += 1;
+                }
+                Found::Nothing | Found::Closed => return false,
+            }
+        }
     }
 
     /// Returns the number of queued items.
     pub(crate) fn len(&self) -> usize {
-        self.lock().items.len()
+        self.blocks.len()
     }
 
     /// Sets whom to wake. The task calls it at the begin of every poll.
     pub(crate) fn register(&self, waker: &Waker) {
-        let mut state = self.lock();
-        if state
-            .waker
-            .as_ref()
-            .is_some_and(|known| known.will_wake(waker))
-        {
+        let mut known = self.waker();
+        if known.as_ref().is_some_and(|known| known.will_wake(waker)) {
             return;
         }
-        let old = state.waker.replace(waker.clone());
-        drop(state);
+        let old = known.replace(waker.clone());
+        drop(known);
         drop(old);
     }
 
     /// Forgets whom to wake: the task is over.
     pub(crate) fn unregister(&self) {
-        let old = self.lock().waker.take();
+        let old = self.waker().take();
         drop(old);
     }
 
-    /// Moves the next items, [`BATCH`] at most, into the empty `batch`. Parks the task if there are
-    /// none, unless the queue is closed or `interrupted` says that there is something else to do.
+    /// Moves the next items, some of those that are queued, into the empty `batch`: the first of them
+    /// last, so that `pop` returns them in their order. Parks the task if there are none, unless the
+    /// queue is closed or `interrupted` says that there is something else to do.
     pub(crate) fn poll_take(
         &self,
         cx: &mut Context<'_>,
-        batch: &mut VecDeque<T>,
+        batch: &mut Vec<T>,
         interrupted: impl FnOnce() -> bool,
     ) -> Poll<Taken> {
-        let mut spare = VecDeque::new();
-        let mut state = self.lock();
-        state.parked = false;
-        if !state.items.is_empty() {
-            if state.items.len() <= BATCH {
-                std::mem::swap(&mut state.items, batch);
-            } else {
-                batch.extend(state.items.drain(..BATCH));
+        for turn in 0..LOOKS {
+            match self.blocks.take(batch) {
+                Found::Items => return Poll::Ready(Taken::Items),
+                Found::Closed => return Poll::Ready(Taken::Closed),
+                Found::Soon => wait_a_moment(turn),
+                // INV-4: asked after the task was parked, so that whoever wakes it comes before this
+                // or finds it parked.
+                Found::Nothing if interrupted() => {
+                    self.blocks.unpark();
+                    return Poll::Ready(Taken::Interrupted);
+                }
+                Found::Nothing => {
+                    if KEPT_BYTES < batch.capacity() * size_of::<T>() {
+                        *batch = Vec::new();
+                    }
+                    return Poll::Pending;
+                }
             }
-            return Poll::Ready(Taken::Items);
         }
-        if state.closed {
-            return Poll::Ready(Taken::Closed);
-        }
-        if interrupted() {
-            return Poll::Ready(Taken::Interrupted);
-        }
-        // INV-4: under the lock, so that a push or a wake comes before this or sees `parked`.
-        state.parked = true;
-        debug_assert!(
-            state
-                .waker
-                .as_ref()
-                .is_some_and(|known| known.will_wake(cx.waker()))
-        );
-        if KEPT_SLOTS < state.items.capacity() {
-            std::mem::swap(&mut state.items, &mut spare);
-        }
-        drop(state);
-        if KEPT_SLOTS < batch.capacity() {
-            *batch = VecDeque::new();
-        }
+        // A sender lost its turn in the middle of a push, and will not wake a task that is not parked.
+        cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().expect("nothing panics under this lock")
+    #[cold]
+    fn wake_task(&self) {
+        let waker = self.waker().clone();
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().expect("nothing panics under this lock")
     }
 }
 
@@ -179,13 +161,7 @@ pub(crate) enum Taken {
     Interrupted,
 }
 
-impl<T> State<T> {
-    /// Marks the task as awake and returns whom to wake, outside the lock.
-    fn unpark(&mut self) -> Option<Waker> {
-        self.parked = false;
-        self.waker.clone()
-    }
-}
-
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

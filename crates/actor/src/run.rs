@@ -10,7 +10,6 @@
 //! - **INV-3**: whatever happens to the task, its actor ends: when the runtime drops the task, the
 //!   destructor ends it as killed.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,9 +29,13 @@ use crate::finish::finish;
 use crate::incoming::{Incoming, Origin};
 use crate::lane::LaneItem;
 use crate::life::Life;
-use crate::queue::{BATCH, Taken};
+use crate::mail::Mail;
+use crate::queue::Taken;
 use crate::supervision::{ChildEvent, Directive};
 use crate::yielding::yield_now;
+
+/// How many messages the task handles before it lets other tasks run.
+const BATCH: usize = 64;
 
 /// How an actor comes to its value.
 pub(crate) enum Source<A> {
@@ -48,8 +51,8 @@ pub(crate) enum Leave {
     Failed(Failure),
 }
 
-/// What an actor's task has in hand besides its value.
-pub(crate) type Batch<A> = VecDeque<Item<<A as Actor>::Msg>>;
+/// What an actor's task has in hand besides its value: messages, the next of them last.
+pub(crate) type Batch<A> = Vec<Item<<A as Actor>::Msg>>;
 
 /// Starts the task of the actor in `cell`.
 pub(crate) fn start<A: Actor>(cell: Arc<Cell<A>>, source: Source<A>, birth: Option<Birth>) {
@@ -89,7 +92,7 @@ impl<A: Actor, F: Future<Output = ()>> Future for ActorTask<A, F> {
 async fn live<A: Actor>(cell: Arc<Cell<A>>, source: Source<A>, mut birth: Option<Birth>) {
     let mut life = Life::new();
     let mut actor = None;
-    let mut batch = VecDeque::new();
+    let mut batch = Vec::new();
     let core = cell.core();
     life.begin();
     core.begin_task(life.status());
@@ -154,46 +157,44 @@ async fn serve<A: Actor>(cell: &Arc<Cell<A>>, actor: &mut A, batch: &mut Batch<A
                 None => return Leave::Requested(Mode::Drain),
             },
         }
-        while let Some(item) = batch.pop_front() {
+        while !batch.is_empty() {
             // INV-1
             if core.control() != 0
                 && let Some(leave) = Box::pin(attend(cell, actor)).await
             {
-                batch.push_front(item);
                 return leave;
             }
-            if let Err(failure) = handle(cell, actor, item).await {
-                return Leave::Failed(failure);
+            // INV-2
+            if handled == BATCH {
+                handled = 0;
+                yield_now().await;
+                continue;
             }
             handled += 1;
-        }
-        // INV-2
-        if BATCH <= handled {
-            handled = 0;
-            yield_now().await;
+            // Here and not in a future of its own, through which every message would be copied.
+            let mut origin = None;
+            let message = match batch.pop() {
+                None => break,
+                Some(Item::Message(message)) => message,
+                Some(Item::Mail(mail)) => match open::<A>(cell, *mail) {
+                    Some((message, from)) => {
+                        origin = Some(from);
+                        message
+                    }
+                    None => continue,
+                },
+            };
+            let result = actor
+                .dispatch(&Cx::new(cell, origin.as_deref()), message)
+                .await;
+            if let Err(failure) = result {
+                return Leave::Failed(failure);
+            }
         }
     }
 }
 
-/// Handles one message.
-async fn handle<A: Actor>(
-    cell: &Arc<Cell<A>>,
-    actor: &mut A,
-    item: Item<A::Msg>,
-) -> Result<(), Failure> {
-    let (message, origin) = match item {
-        Item::Message(message) => (message, None),
-        Item::Mail(mail) => match open::<A>(cell, *mail) {
-            Some((message, origin)) => (message, Some(origin)),
-            None => return Ok(()),
-        },
-    };
-    actor
-        .dispatch(&Cx::new(cell, origin.as_deref()), message)
-        .await
-}
-
-fn open<A: Actor>(cell: &Arc<Cell<A>>, mail: crate::mail::Mail) -> Option<(A::Msg, Box<Origin>)> {
+fn open<A: Actor>(cell: &Arc<Cell<A>>, mail: Mail) -> Option<(A::Msg, Box<Origin>)> {
     let receiver: Arc<dyn AnyCell> = cell.clone();
     A::decode(Incoming::new(mail, &receiver)).ok()
 }

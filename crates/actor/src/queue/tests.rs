@@ -18,7 +18,7 @@ impl Wake for Wakes {
 /// A queue, the batch of its task, and what woke it.
 struct Rig {
     queue: Queue<u32>,
-    batch: VecDeque<u32>,
+    batch: Vec<u32>,
     wakes: Arc<Wakes>,
 }
 
@@ -26,7 +26,7 @@ impl Rig {
     fn new(limit: usize) -> Self {
         let rig = Self {
             queue: Queue::new(limit),
-            batch: VecDeque::new(),
+            batch: Vec::new(),
             wakes: Arc::default(),
         };
         rig.queue.register(&Waker::from(rig.wakes.clone()));
@@ -38,7 +38,7 @@ impl Rig {
         let poll = self
             .queue
             .poll_take(&mut Context::from_waker(&waker), &mut self.batch, || false);
-        (poll, self.batch.drain(..).collect())
+        (poll, self.batch.drain(..).rev().collect())
     }
 
     fn wakes(&self) -> usize {
@@ -48,12 +48,11 @@ impl Rig {
 
 #[test]
 fn inv1_items_leave_in_order_whatever_their_number() {
-    for count in [1, 63, 64, 65, 1000] {
+    for count in [1, 14, 15, 16, 29, 30, 31, 1000] {
         let mut rig = Rig::new(usize::MAX);
         (0..count).for_each(|item| rig.queue.push(item).unwrap());
         let mut seen = Vec::new();
         while let (Poll::Ready(Taken::Items), items) = rig.take() {
-            assert!(items.len() <= BATCH);
             seen.extend(items);
         }
         assert_eq!(seen, (0..count).collect::<Vec<_>>());
@@ -106,19 +105,68 @@ fn an_interrupted_task_does_not_park() {
 }
 
 #[test]
-fn an_idle_queue_keeps_no_large_buffer() {
-    let mut rig = Rig::new(usize::MAX);
-    (0..100_000).for_each(|item| rig.queue.push(item).unwrap());
-    while rig.take().0.is_ready() {}
-    assert!(rig.queue.lock().items.capacity() <= KEPT_SLOTS);
-    assert!(rig.batch.capacity() <= KEPT_SLOTS);
+fn inv3_the_limit_is_exact_wherever_the_queue_stands() {
+    let mut rig = Rig::new(5);
+    for round in 0..100 {
+        for item in 0..5 {
+            assert_eq!(rig.queue.push(item), Ok(()), "round {round}");
+        }
+        assert_eq!(rig.queue.push(5), Err(PushError::Full(5)), "round {round}");
+        assert_eq!(rig.queue.len(), 5);
+        let mut seen = Vec::new();
+        while let (Poll::Ready(Taken::Items), items) = rig.take() {
+            seen.extend(items);
+        }
+        assert_eq!(seen, [0, 1, 2, 3, 4]);
+        assert_eq!(rig.queue.len(), 0);
+    }
+}
+
+#[test]
+fn a_queue_of_large_items_keeps_no_buffer_when_it_is_idle() {
+    let queue = Queue::new(usize::MAX);
+    let (waker, mut batch) = (Waker::noop(), Vec::new());
+    queue.register(waker);
+    let mut cx = Context::from_waker(waker);
+    for round in 0..100_u64 {
+        queue.push([round; 64]).unwrap();
+        let taken = queue.poll_take(&mut cx, &mut batch, || false);
+        assert_eq!(taken, Poll::Ready(Taken::Items));
+        assert_eq!(batch.pop(), Some([round; 64]));
+        let taken = queue.poll_take(&mut cx, &mut batch, || false);
+        assert_eq!((taken, batch.capacity()), (Poll::Pending, 0));
+    }
+}
+
+#[test]
+fn items_that_nobody_took_are_dropped_with_the_queue() {
+    let item = Arc::new(());
+    for count in [0, 1, 15, 16, 100] {
+        let queue = Queue::new(usize::MAX);
+        (0..count).for_each(|_| queue.push(item.clone()).unwrap());
+        assert_eq!(Arc::strong_count(&item), 1 + count);
+        drop(queue);
+        assert_eq!(Arc::strong_count(&item), 1);
+    }
+}
+
+#[test]
+fn whatever_is_left_in_a_closed_queue_is_taken_in_order() {
+    let queue = Queue::new(usize::MAX);
+    (0..40).for_each(|item| queue.push(item).unwrap());
+    queue.close();
+    let (mut seen, mut batch) = (Vec::new(), Vec::new());
+    while queue.take_left(&mut batch) {
+        seen.extend(batch.drain(..).rev());
+    }
+    assert_eq!(seen, (0..40).collect::<Vec<_>>());
 }
 
 #[test]
 fn sixteen_senders_lose_and_double_nothing() {
     const EACH: u32 = 100_000;
     let queue = Arc::new(Queue::new(usize::MAX));
-    let mut batch = VecDeque::new();
+    let mut batch = Vec::new();
     let mut next = [0_u32; 16];
     std::thread::scope(|scope| {
         for sender in 0..16_u32 {
@@ -135,7 +183,7 @@ fn sixteen_senders_lose_and_double_nothing() {
             match queue.poll_take(&mut cx, &mut batch, || false) {
                 Poll::Pending => std::thread::park(),
                 Poll::Ready(_) => {
-                    for (sender, count) in batch.drain(..) {
+                    for (sender, count) in batch.drain(..).rev() {
                         let expected = &mut next[sender as usize];
                         assert_eq!(count, *expected, "sender {sender}");
                         *expected += 1;
@@ -145,6 +193,31 @@ fn sixteen_senders_lose_and_double_nothing() {
         }
     });
     assert_eq!(queue.len(), 0);
+}
+
+#[test]
+fn inv2_whoever_got_ok_is_taken_whenever_the_queue_is_closed() {
+    for _ in 0..200 {
+        let queue = Queue::new(usize::MAX);
+        let (mut n_taken, mut batch) = (0, Vec::new());
+        let n_pushed: usize = std::thread::scope(|scope| {
+            let push = || (0..1000).take_while(|n| queue.push(*n).is_ok()).count();
+            let senders = [scope.spawn(push), scope.spawn(push)];
+            while queue.len() < 100 && senders.iter().any(|sender| !sender.is_finished()) {
+                std::thread::yield_now();
+            }
+            queue.close();
+            while queue.take_left(&mut batch) {
+                n_taken += batch.drain(..).count();
+            }
+            senders
+                .into_iter()
+                .map(|sender| sender.join().unwrap())
+                .sum()
+        });
+        assert_eq!(n_taken, n_pushed);
+        assert_eq!(queue.len(), 0);
+    }
 }
 
 struct Unpark(std::thread::Thread);
