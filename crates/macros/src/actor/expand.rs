@@ -123,14 +123,18 @@ fn actor_impl(model: &Model, message: &Ident, variants: &[Ident]) -> TokenStream
 
             #(#hooks)*
 
-            async fn dispatch(
+            fn dispatch(
                 &mut self,
                 cx: &__hm::Cx<'_, Self>,
                 message: Self::Msg,
-            ) -> ::core::result::Result<(), __hm::Failure> {
-                match message {
-                    #(#arms)*
-                    #unused
+            ) -> impl ::core::future::Future<
+                Output = ::core::result::Result<(), __hm::Failure>,
+            > + ::core::marker::Send {
+                async move {
+                    match message {
+                        #(#arms)*
+                        #unused
+                    }
                 }
             }
 
