@@ -109,7 +109,8 @@ impl Ranks {
     }
 
     /// Goes to the next row, if there is one; nothing may be left of this one.
-    #[inline]
+    // Always inlined: a call would keep the whole iterator in memory, a load and a store for each rank.
+    #[inline(always)]
     fn begin_row(&mut self) -> Option<()> {
         if self.row_end == self.end {
             return None;
@@ -126,7 +127,7 @@ impl Ranks {
 impl Iterator for Ranks {
     type Item = Rank;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Rank> {
         if self.rank == self.row_stop {
             self.begin_row()?;
@@ -318,7 +319,7 @@ impl Odometer {
     }
 
     /// Goes to the next row; there must be one.
-    #[inline]
+    #[inline(always)]
     fn advance_row(&mut self) {
         for dim in (0..self.n_outer).rev() {
             self.positions[dim] += 1;
