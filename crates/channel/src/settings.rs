@@ -26,7 +26,7 @@ config! {
         env = "HYPERMESH_LINGER_TIMEOUT";
 
     /// How long a receiver may keep an acknowledgement that no sender waits for.
-    pub static ACK_DELAY: Duration = Duration::from_millis(20),
+    pub static ACK_DELAY: Duration = Duration::from_millis(5),
         env = "HYPERMESH_ACK_DELAY";
 
     /// The largest message.
