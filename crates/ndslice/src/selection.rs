@@ -43,6 +43,7 @@ pub const MAX_REGIONS: usize = 4096;
 /// |-------------|------------------------------------------------------------------|
 /// | `*`, `:`    | everything                                                       |
 /// | `1,1,1`     | one rank; coordinates go from the outermost dim inwards          |
+/// | `*,0`       | the first index of a dim, in any slice: [`Selection::first`]     |
 /// | `0,1`       | dims that are not named may have any index: 8 ranks              |
 /// | `*,*,1::2`  | a range `start:end:step`, every part optional: the odd gpus      |
 /// | `*,(1\|3)`  | parentheses: hosts 1 and 3 of both zones                         |

@@ -18,6 +18,24 @@ impl Selection {
         Self::from_nodes([Node::Pick])
     }
 
+    /// Returns `0`: the first index of the outermost dim, whatever slice it is applied to. Every dim has
+    /// one, so this never fails, and takes no seed as [`pick`](Self::pick) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hypermesh_ndslice::{Selection, sel, shape};
+    ///
+    /// let leaders = Selection::chain([Selection::all(), Selection::first()])?;
+    /// assert_eq!(leaders, sel!(*, 0));
+    /// let upper = shape!(host = 2, gpu = 8).range("gpu", 4..)?;
+    /// assert_eq!(leaders.ranks(&upper)?.iter().collect::<Vec<_>>(), [4, 12]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn first() -> Self {
+        Self::from_nodes([Node::Index(0)])
+    }
+
     /// Returns the selection of one index of the outermost dim.
     ///
     /// # Errors

@@ -331,6 +331,7 @@ fn builders_check_their_arguments() {
     assert_eq!(Selection::range(..), Ok(Selection::all()));
     assert_eq!(Selection::chain([]), Ok(Selection::all()));
     assert_eq!(Selection::chain([Selection::pick()]), Ok(sel!(?)));
+    assert_eq!(Ok(Selection::first()), Selection::index(0));
     assert_eq!(Selection::index(3), Ok(sel!(3)));
 }
 
