@@ -121,7 +121,7 @@ impl ReplyRoute {
 
 impl CastFrame {
     /// The runs that the head of this frame passes it on to.
-    pub(crate) fn branches(&self) -> Vec<Range<usize>> {
+    pub(crate) fn branches(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         plan::branches(0..self.legs.len(), self.cast.fan_out as usize)
     }
 

@@ -97,20 +97,27 @@ fn crews(placement: &Placement, actors: &RankMap<u32>, ranks: &RankSet) -> Vec<C
 }
 
 /// Returns the runs of legs that the sender, who is no leg itself, sends to.
-pub(crate) fn roots(n_legs: usize, fan_out: usize) -> Vec<Range<usize>> {
+pub(crate) fn roots(n_legs: usize, fan_out: usize) -> impl Iterator<Item = Range<usize>> {
     let roots = tree::roots(0..n_legs, fan_out.max(MIN_FAN_OUT));
-    roots.into_iter().flatten().collect()
+    roots.into_iter().flatten()
 }
 
 /// Returns the runs that the head of `run` sends to: a partition of the rest of `run` (INV-2).
-pub(crate) fn branches(run: Range<usize>, fan_out: usize) -> Vec<Range<usize>> {
+pub(crate) fn branches(
+    run: Range<usize>,
+    fan_out: usize,
+) -> impl Iterator<Item = Range<usize>> + use<> {
     let children = tree::children(run, fan_out.max(MIN_FAN_OUT));
-    children.into_iter().flatten().collect()
+    children.into_iter().flatten()
 }
 
 /// Returns the run whose head is leg `head`, as the hops below `runs` cut it.
-pub(crate) fn run_of(head: usize, runs: Vec<Range<usize>>, fan_out: usize) -> Option<Range<usize>> {
-    let run = runs.into_iter().find(|run| run.contains(&head))?;
+pub(crate) fn run_of(
+    head: usize,
+    mut runs: impl Iterator<Item = Range<usize>>,
+    fan_out: usize,
+) -> Option<Range<usize>> {
+    let run = runs.find(|run| run.contains(&head))?;
     tree::subtree(head, run, fan_out.max(MIN_FAN_OUT)).ok()
 }
 

@@ -22,14 +22,14 @@ pub(crate) fn placement(homes: &[u64], generations: &[u32]) -> Placement {
 /// Walks the tree as the hops do and returns the legs in the order they are served.
 fn walk(n_legs: usize, fan_out: usize) -> Vec<usize> {
     let mut served = Vec::new();
-    let mut runs = roots(n_legs, fan_out);
+    let mut runs: Vec<_> = roots(n_legs, fan_out).collect();
     while let Some(run) = runs.pop() {
         assert_eq!(
             run_of(run.start, roots(n_legs, fan_out), fan_out),
             Some(run.clone())
         );
         served.push(run.start);
-        let next = branches(run, fan_out);
+        let next: Vec<_> = branches(run, fan_out).collect();
         assert!(next.len() <= fan_out);
         runs.extend(next);
     }
