@@ -375,7 +375,7 @@ impl<P: Parcel> State<P> {
     /// one of many in a short time, which the task writes at once.
     fn borrow(&mut self, parcel: &P) -> Option<Box<Outgoing<P>>> {
         let is_open = self.waiting.is_empty() && self.stage == Stage::Open;
-        if !is_open || !self.lent.as_ref()?.is_small(parcel) {
+        if !is_open || !self.lent.as_ref()?.takes(parcel) {
             return None;
         }
         let now = Instant::now();

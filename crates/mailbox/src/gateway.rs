@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use hypermesh_channel::{
-    ChannelAddr, ChannelTransport, Endpoint, EndpointOptions, Limits, LocalHub, ServeAddr,
-    ServeError, Server, ShutdownReport,
+    ChannelAddr, ChannelTransport, Endpoint, EndpointOptions, ServeAddr, ServeError, Server,
+    ShutdownReport,
 };
 use hypermesh_wire::{Any, Headers};
 use tokio::runtime::Handle;
@@ -24,38 +24,9 @@ use crate::outbound::{Doubtful, Outbound};
 use crate::routes::{Hop, Origin, Routes};
 use crate::timer::Timers;
 use crate::{
-    CONTROL_UNDELIVERED, Cause, DeathObserver, DeathWatch, Envelope, FLAG_BOUNCE, GatewayStats,
-    Location, MailboxSender, Port, ProcId, UNKNOWN_PAUSE, Undelivered,
+    CONTROL_UNDELIVERED, Cause, DeathObserver, DeathWatch, Envelope, FLAG_BOUNCE, GatewayOptions,
+    GatewayStats, Location, MailboxSender, Port, ProcId, Undelivered,
 };
-
-/// How a gateway is made.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct GatewayOptions {
-    /// The runtime that the tasks of the gateway run on.
-    pub runtime: Handle,
-    /// How the gateway is served if nobody says where.
-    pub transport: ChannelTransport,
-    /// Where `local:` addresses are looked up. Gateways that share one see each other.
-    pub hub: LocalHub,
-    /// What links allow.
-    pub limits: Limits,
-    /// See [`UNKNOWN_PAUSE`].
-    pub unknown_pause: Duration,
-}
-
-impl GatewayOptions {
-    /// Returns options with a hub of their own and the limits of the settings.
-    pub fn new(runtime: Handle, transport: ChannelTransport) -> Self {
-        Self {
-            runtime,
-            transport,
-            hub: LocalHub::new(),
-            limits: Limits::default(),
-            unknown_pause: UNKNOWN_PAUSE.get(),
-        }
-    }
-}
 
 /// The router of one process. A clone is the same gateway; when the last one goes, all its links and
 /// servers end at once. [`shutdown`](Self::shutdown) is the way to end in order.

@@ -41,9 +41,11 @@ impl<P: Parcel> Outgoing<P> {
         }
     }
 
-    /// Returns whether whoever posts `parcel` may write it himself.
-    pub(crate) fn is_small(&self, parcel: &P) -> bool {
-        frame_len(parcel.payload()) <= SMALL_FRAME.min(self.max_message)
+    /// Returns whether whoever posts `parcel` may write it himself (INV-2). What a full socket left over
+    /// is the task's, so that all that comes behind it waits in the queue, which has a bound.
+    pub(crate) fn takes(&self, parcel: &P) -> bool {
+        self.image.is_empty()
+            && frame_len(parcel.payload()) <= SMALL_FRAME.min(self.max_message)
             && parcel.payload().parts.is_empty()
     }
 

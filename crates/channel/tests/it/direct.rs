@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hypermesh_channel::{ChannelTransport, Endpoint, Link};
+use hypermesh_channel::{ChannelTransport, Endpoint, FailReason, Link};
 use tokio::{
     io::AsyncReadExt,
     net::UnixStream,
@@ -72,6 +72,35 @@ async fn what_does_not_fit_is_written_by_the_task() {
         soon(stream.read_exact(&mut bytes)).await.unwrap();
         assert_eq!(bytes, data(text));
     }
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_makes_the_queue_full_and_not_the_memory() {
+    const WAITING: usize = 10;
+    let peer = ByHand::new();
+    let endpoint = endpoint_with(|limits| limits.sender_queue_messages = WAITING);
+    let mut clerk = Clerk::new();
+    let (link, _stream) = connected(&endpoint, &mut clerk, &peer).await;
+    let mut refused = None;
+    // The task of the link has no turn: none of these is one of a burst, and nobody takes what is left.
+    for _ in 0..200 {
+        let start = Instant::now();
+        while start.elapsed() < CALM {
+            std::hint::spin_loop();
+        }
+        if let Err(error) = link.try_post(clerk.parcel(sized(10_000))) {
+            refused = Some(error.reason);
+            break;
+        }
+    }
+    let full = matches!(
+        refused,
+        Some(FailReason::QueueFull {
+            messages: WAITING,
+            ..
+        })
+    );
+    assert!(full, "{refused:?}");
 }
 
 #[tokio::test]
