@@ -1,5 +1,6 @@
 //! One figure: medians of interleaved repetitions, its baseline and its limit.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
@@ -12,6 +13,8 @@ pub enum Unit {
     Nanoseconds,
     /// Operations in a second.
     PerSecond,
+    /// Bytes in a second.
+    BytesPerSecond,
     /// Bytes.
     Bytes,
     /// A count.
@@ -30,8 +33,10 @@ impl Unit {
         match self {
             Self::Nanoseconds => scaled(&[(1e9, "s"), (1e6, "ms"), (1e3, "µs")], "ns"),
             Self::PerSecond => scaled(&[(1e9, "G/s"), (1e6, "M/s"), (1e3, "k/s")], "/s"),
+            Self::BytesPerSecond => scaled(&[(1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s")], "B/s"),
             Self::Bytes => scaled(&[(1e9, "GB"), (1e6, "MB"), (1e3, "kB")], "B"),
-            Self::Count => format!("{value:.0}"),
+            Self::Count if value.fract() == 0.0 => format!("{value:.0}"),
+            Self::Count => format!("{value:.2}"),
         }
     }
 }
@@ -46,13 +51,15 @@ pub enum Limit {
     RatioAtMost(f64),
     /// The value itself is at most this.
     AtMost(f64),
+    /// Every value passes: it is shown because it explains another.
+    Any,
 }
 
 /// A measured value beside its baseline.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figure {
     /// What was measured.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What the samples are measured in.
     pub unit: Unit,
     /// Ours, one sample for each repetition.
@@ -65,9 +72,9 @@ pub struct Figure {
 
 impl Figure {
     /// Returns a figure that has no samples yet.
-    pub fn new(name: &'static str, unit: Unit, limit: Limit) -> Self {
+    pub fn new(name: impl Into<Cow<'static, str>>, unit: Unit, limit: Limit) -> Self {
         Self {
-            name,
+            name: name.into(),
             unit,
             samples: Vec::new(),
             baseline: Vec::new(),
@@ -102,6 +109,7 @@ impl Figure {
             Limit::RatioAtLeast(bar) => self.ratio().is_some_and(|ratio| bar <= ratio),
             Limit::RatioAtMost(bar) => self.ratio().is_some_and(|ratio| ratio <= bar),
             Limit::AtMost(bar) => self.value() <= bar,
+            Limit::Any => true,
         }
     }
 }
@@ -118,12 +126,17 @@ impl fmt::Display for Figure {
             Limit::RatioAtLeast(bar) => format!(">= {bar} x"),
             Limit::RatioAtMost(bar) => format!("<= {bar} x"),
             Limit::AtMost(bar) => format!("<= {}", self.unit.show(bar)),
+            Limit::Any => dash(),
         };
-        let verdict = if self.holds() { "ok" } else { "MISS" };
+        let verdict = match self.limit {
+            Limit::Any => "-",
+            _ if self.holds() => "ok",
+            _ => "MISS",
+        };
         let low = self.samples.iter().copied().fold(f64::INFINITY, f64::min);
         let high = self.samples.iter().copied().fold(0.0, f64::max);
         let (low, high) = (self.unit.show(low), self.unit.show(high));
-        let (name, value) = (self.name, self.unit.show(self.value()));
+        let (name, value) = (&self.name, self.unit.show(self.value()));
         write!(
             f,
             "{name:<34} {value:>12} {base:>12} {ratio:>7} {limit:>12}  {verdict:<4}  "
@@ -133,7 +146,7 @@ impl fmt::Display for Figure {
 }
 
 /// Returns the median; the mean of the middle two for an even number of samples.
-fn median(samples: &[f64]) -> f64 {
+pub fn median(samples: &[f64]) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
     match sorted.len() {
@@ -151,7 +164,7 @@ mod tests {
     fn check(samples: &[f64], baseline: &[f64], limit: Limit, holds: bool) {
         let (samples, baseline) = (samples.to_vec(), baseline.to_vec());
         let figure = Figure {
-            name: "x",
+            name: "x".into(),
             unit: Unit::Count,
             samples,
             baseline,
@@ -181,5 +194,6 @@ mod tests {
         check(&[5.0, 8.0], &[], Limit::AtMost(6.0), false);
         check(&[5.0], &[], Limit::RatioAtMost(6.0), false);
         check(&[], &[], Limit::AtMost(6.0), false);
+        check(&[5.0], &[], Limit::Any, true);
     }
 }

@@ -3,8 +3,10 @@
 // A benchmark is a program: it prints.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod allocation;
 mod figure;
 mod report;
 
-pub use figure::{Figure, Limit, Unit};
-pub use report::{Options, Report};
+pub use allocation::{AllocationCount, Allocations, CountingAllocator};
+pub use figure::{Figure, Limit, Unit, median};
+pub use report::{Options, Outcome, Report};

@@ -1,11 +1,15 @@
 //! The figures of one command: printed as they come, as JSON at the end, and a status.
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::Figure;
+
+/// What a step of a benchmark returns.
+pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// The options that every benchmark takes.
 #[derive(Debug, Parser)]
@@ -68,7 +72,7 @@ impl Report {
         mut figure: Figure,
         mut ours: impl AsyncFnMut() -> Result<f64, E>,
     ) -> Result<(), E> {
-        if !self.wants(figure.name) {
+        if !self.wants(&figure.name) {
             return Ok(());
         }
         ours().await?;
@@ -91,7 +95,7 @@ impl Report {
         mut ours: impl AsyncFnMut() -> Result<f64, E>,
         mut baseline: impl AsyncFnMut() -> Result<f64, E>,
     ) -> Result<(), E> {
-        if !self.wants(figure.name) {
+        if !self.wants(&figure.name) {
             return Ok(());
         }
         baseline().await?;

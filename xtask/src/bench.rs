@@ -11,6 +11,9 @@ use crate::{command::RunError, workspace::Workspace};
 /// The package that holds the benchmarks.
 const PACKAGE: &str = "hypermesh-benches";
 
+/// Benchmarks that measure more with a feature of the package, which others need not build.
+const FEATURES: [(&str, &str); 1] = [("channel", "zmq")];
+
 /// Error returned by [`run`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -72,8 +75,11 @@ pub(crate) fn run(
         PACKAGE,
         "--bin",
         name,
-        "--",
     ]);
+    for (_, feature) in FEATURES.iter().filter(|(bench, _)| *bench == name) {
+        line = line.args(["--features", feature]);
+    }
+    line = line.args(["--"]);
     if check {
         line = line.args(["--check"]);
     }
@@ -104,5 +110,17 @@ mod tests {
             text.starts_with("no benchmark is named \"no-such-bench\"; there are ["),
             "{text}"
         );
+    }
+
+    #[test]
+    fn each_feature_and_its_benchmark_exist() {
+        let metadata = Workspace::locate().unwrap().metadata().unwrap();
+        let mut packages = metadata.packages.iter();
+        let package = packages.find(|package| package.name == PACKAGE).unwrap();
+        for (bench, feature) in FEATURES {
+            assert!(package.features.contains_key(feature), "{feature}");
+            let mut targets = package.targets.iter();
+            assert!(targets.any(|target| target.name == bench), "{bench}");
+        }
     }
 }

@@ -16,6 +16,7 @@ mod fuzz;
 mod layers;
 mod marker;
 mod readme;
+mod sim;
 mod tidy;
 mod workspace;
 
@@ -73,6 +74,15 @@ enum Task {
         #[arg(long, value_name = "N", default_value_t = 1)]
         seed: u64,
     },
+    /// Run the channel over a simulated network with random faults, one program for each seed.
+    Sim {
+        /// How many seeds.
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        seeds: u32,
+        /// The first seed; the others follow it.
+        #[arg(long, value_name = "S", default_value_t = 0)]
+        start: u64,
+    },
     /// Run the two commands of the README in a fresh clone of what is committed.
     Fresh,
 }
@@ -117,6 +127,7 @@ fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
             seconds,
             seed,
         } => fuzz::run(&workspace, &target, seconds, seed)?,
+        Task::Sim { seeds, start } => sim::run(&workspace, seeds, start)?,
         Task::Fresh => fresh::run(&workspace)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -8,6 +8,7 @@
 
 mod encoding;
 mod parse;
+mod serve_addr;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,8 @@ use std::{
 use hypermesh_wire::{Named, TypeKey};
 
 pub use parse::{AddrProblem, ParseAddrError};
+pub use serve_addr::ServeAddr;
+pub(crate) use serve_addr::advertised;
 
 /// The longest text of an address, in bytes.
 pub const MAX_ADDR_LEN: usize = 512;
@@ -35,6 +38,15 @@ pub enum ChannelTransport {
     Unix,
     /// TCP.
     Tcp,
+    /// TLS over TCP, with certificates at both ends.
+    Tls,
+    /// A simulated network inside one process.
+    Sim,
+}
+
+impl ChannelTransport {
+    /// All transports.
+    pub const ALL: &'static [Self] = &[Self::Local, Self::Unix, Self::Tcp, Self::Tls, Self::Sim];
 }
 
 impl fmt::Display for ChannelTransport {
@@ -43,6 +55,8 @@ impl fmt::Display for ChannelTransport {
             Self::Local => "local",
             Self::Unix => "unix",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Sim => "sim",
         })
     }
 }
@@ -55,6 +69,8 @@ impl FromStr for ChannelTransport {
             "local" => Ok(Self::Local),
             "unix" => Ok(Self::Unix),
             "tcp" => Ok(Self::Tcp),
+            "tls" => Ok(Self::Tls),
+            "sim" => Ok(Self::Sim),
             _ => Err(ParseAddrError::new(
                 text,
                 AddrProblem::UnknownScheme(parse::clip(text)),
@@ -65,9 +81,11 @@ impl FromStr for ChannelTransport {
 
 /// The address of something that is served on a channel.
 ///
-/// As text it is `local:7`, `unix:/run/a.sock`, `unix:@name` (an abstract name of Linux) or
-/// `tcp:host:port`; `tcp://`, `ipc://` and `inproc://` are read as well. `local:0`, `unix:` and port
-/// 0 ask the system to choose and can be served but not dialled; `tcp:*:80` is every interface.
+/// As text it is `local:7`, `unix:/run/a.sock`, `unix:@name` (an abstract name of Linux),
+/// `tcp:host:port`, `tls:host:port` or `sim:name`; `tcp://`, `tls://`, `sim://`, `ipc://` and `inproc://`
+/// are read as well. `local:0`, `unix:`, `sim:` and port 0 ask the system to choose and can be served
+/// but not dialled; `tcp:*:80` is every interface. No text stands for a socket that is open already:
+/// that is an [`AdoptedListener`](crate::AdoptedListener).
 ///
 /// Under serde it is this text in formats for people, and a shorter form in all others.
 ///
@@ -95,6 +113,16 @@ pub enum ChannelAddr {
         /// The port.
         port: u16,
     },
+    /// A TCP port at which TLS is spoken; 0 asks for a free one.
+    Tls {
+        /// The machine. The certificate there has to be for this name or address.
+        host: Host,
+        /// The port.
+        port: u16,
+    },
+    /// A name in a simulated network. It is an address like any other; only an endpoint that is a node
+    /// of such a network can serve and dial it.
+    Sim(SimName),
 }
 
 impl ChannelAddr {
@@ -104,6 +132,8 @@ impl ChannelAddr {
             ChannelTransport::Local => Self::Local(0),
             ChannelTransport::Unix => Self::Unix(UnixName::fresh()),
             ChannelTransport::Tcp => Self::tcp(Ipv4Addr::LOCALHOST.into(), 0),
+            ChannelTransport::Tls => Self::tls(Ipv4Addr::LOCALHOST.into(), 0),
+            ChannelTransport::Sim => Self::Sim(SimName::fresh()),
         }
     }
 
@@ -115,12 +145,22 @@ impl ChannelAddr {
         }
     }
 
+    /// Returns the TLS address of an IP address and a port.
+    pub fn tls(ip: IpAddr, port: u16) -> Self {
+        Self::Tls {
+            host: Host::from(ip),
+            port,
+        }
+    }
+
     /// Returns the transport of this address.
     pub fn transport(&self) -> ChannelTransport {
         match self {
             Self::Local(_) => ChannelTransport::Local,
             Self::Unix(_) => ChannelTransport::Unix,
             Self::Tcp { .. } => ChannelTransport::Tcp,
+            Self::Tls { .. } => ChannelTransport::Tls,
+            Self::Sim(_) => ChannelTransport::Sim,
         }
     }
 
@@ -129,16 +169,21 @@ impl ChannelAddr {
         match self {
             Self::Local(number) => *number != 0,
             Self::Unix(name) => !name.is_fresh(),
-            Self::Tcp { host, port } => *port != 0 && !host.is_wildcard(),
+            Self::Tcp { host, port } | Self::Tls { host, port } => {
+                *port != 0 && !host.is_wildcard()
+            }
+            Self::Sim(name) => !name.is_fresh(),
         }
     }
 
-    /// Returns the URL form: `tcp://`, `ipc://` or `inproc://`.
+    /// Returns the URL form: `tcp://`, `tls://`, `sim://`, `ipc://` or `inproc://`.
     pub fn to_url(&self) -> String {
         match self {
             Self::Local(number) => format!("inproc://{number}"),
             Self::Unix(name) => format!("ipc://{name}"),
             Self::Tcp { host, port } => format!("tcp://{host}:{port}"),
+            Self::Tls { host, port } => format!("tls://{host}:{port}"),
+            Self::Sim(name) => format!("sim://{name}"),
         }
     }
 }
@@ -149,6 +194,8 @@ impl fmt::Display for ChannelAddr {
             Self::Local(number) => write!(f, "local:{number}"),
             Self::Unix(name) => write!(f, "unix:{name}"),
             Self::Tcp { host, port } => write!(f, "tcp:{host}:{port}"),
+            Self::Tls { host, port } => write!(f, "tls:{host}:{port}"),
+            Self::Sim(name) => write!(f, "sim:{name}"),
         }
     }
 }
@@ -250,7 +297,44 @@ impl fmt::Display for UnixName {
     }
 }
 
-/// The machine of a TCP address: an IP address, a name, or every interface.
+/// A name in a simulated network: letters, digits, `-`, `_` and `.`, at most 64 of them; or one that the
+/// network chooses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SimName(Option<Box<str>>);
+
+impl SimName {
+    /// Returns the name that stands for a new one each time it is served.
+    pub fn fresh() -> Self {
+        Self(None)
+    }
+
+    /// Returns the name `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseAddrError`] if the name is empty or too long, or has other characters.
+    pub fn new(name: &str) -> Result<Self, ParseAddrError> {
+        parse::sim_name(name).map_err(|problem| ParseAddrError::new(name, problem))
+    }
+
+    /// Returns the name, if the network is not to choose it.
+    pub fn as_str(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
+    /// Returns whether the network is to choose the name.
+    pub fn is_fresh(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl fmt::Display for SimName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str().unwrap_or_default())
+    }
+}
+
+/// The machine of a TCP or TLS address: an IP address, a name, or every interface.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Host(Machine);
 
@@ -308,64 +392,5 @@ impl fmt::Display for Host {
             Machine::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
             Machine::Name(name) => f.write_str(name),
         }
-    }
-}
-
-/// Where to listen, and which address to tell others where that is not the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServeAddr {
-    /// The address to listen at.
-    pub bind: ChannelAddr,
-    /// The address that others dial: needed behind address translation and for a wildcard bind.
-    /// Port 0 stands for the port that was bound.
-    pub advertise: Option<ChannelAddr>,
-}
-
-impl ServeAddr {
-    /// Returns the address to tell others, given the one that was bound.
-    ///
-    /// # Errors
-    ///
-    /// The address that cannot be dialled, so cannot be told.
-    pub(crate) fn advertised(&self, bound: ChannelAddr) -> Result<ChannelAddr, ChannelAddr> {
-        let addr = match (&self.advertise, &bound) {
-            (None, _) => bound,
-            (
-                Some(ChannelAddr::Tcp { host, port: 0 }),
-                &ChannelAddr::Tcp {
-                    port: bound_port, ..
-                },
-            ) => ChannelAddr::Tcp {
-                host: host.clone(),
-                port: bound_port,
-            },
-            (Some(advertise), _) => advertise.clone(),
-        };
-        if addr.is_dialable() {
-            Ok(addr)
-        } else {
-            Err(addr)
-        }
-    }
-}
-
-impl From<ChannelAddr> for ServeAddr {
-    fn from(bind: ChannelAddr) -> Self {
-        Self {
-            bind,
-            advertise: None,
-        }
-    }
-}
-
-impl From<&ChannelAddr> for ServeAddr {
-    fn from(bind: &ChannelAddr) -> Self {
-        Self::from(bind.clone())
-    }
-}
-
-impl From<ChannelTransport> for ServeAddr {
-    fn from(transport: ChannelTransport) -> Self {
-        Self::from(ChannelAddr::any(transport))
     }
 }

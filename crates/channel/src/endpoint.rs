@@ -1,11 +1,13 @@
 //! The owner of every link, server, task and socket of one process.
 
+mod error;
+mod shared;
+
 use std::{
-    collections::HashMap,
-    fmt, io,
+    fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicU32, AtomicU64},
     },
     time::Duration,
 };
@@ -18,23 +20,40 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use error::{DialError, ServeError};
+pub(crate) use shared::{Joining, Shared};
+
+#[cfg(feature = "sim")]
+use crate::sim::SimNode;
 use crate::{
-    addr::{ChannelAddr, ServeAddr},
+    addr::{ChannelAddr, advertised},
+    adopted::{AdoptedListener, ServeAt},
+    connect::Dialer,
+    dialled::Dialled,
+    entropy::Entropy,
     handshake::LinkKind,
     incarnation::Incarnation,
-    link::{CloseReport, Link, LinkCore, Stoppable, task::LinkTask},
-    listener::Listener,
-    local::{LocalHub, LocalPort, LocalTask},
-    outcome::Parcel,
+    kept::Kept,
+    link::{CloseReport, Link},
+    local::LocalHub,
+    news::News,
+    outcome::{CloseReason, Parcel},
+    registry::Registry,
+    resolver::{Resolver, SystemResolver},
+    route::Route,
     rx::Rx,
+    sender::Sender,
+    served::Target,
     server::{Server, Serving},
     settings::Limits,
     sink::Sink,
+    tls::{TlsError, TlsOptions, TlsSetup, TlsSlot},
     tx::Tx,
 };
 
-/// How long the tasks may take to end after they were told to end at once.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long the tasks may take to end after they were told to end at once: longer than the last words of the links
+/// and then of the connection to a peer that does not listen.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// How an endpoint is made.
 #[derive(Clone, Debug)]
@@ -48,6 +67,17 @@ pub struct EndpointOptions {
     pub hub: LocalHub,
     /// What is allowed.
     pub limits: Limits,
+    /// The certificates for `tls:` addresses; without them none is served or dialled.
+    pub tls: Option<TlsOptions>,
+    /// What finds the IP addresses of host names when they are dialled.
+    pub resolver: Arc<dyn Resolver>,
+    /// Whether it carries links of others on to where their [`Route`] says, from any address that it serves. Whoever
+    /// may connect to it may then use what it can reach, but for `local:` addresses.
+    pub gateway: bool,
+    /// The node that the endpoint is in a simulated network: it serves and dials `sim:` addresses there, and
+    /// draws all that is random from the seed of the network. Without it none is served or dialled.
+    #[cfg(feature = "sim")]
+    pub sim: Option<SimNode>,
 }
 
 impl EndpointOptions {
@@ -59,6 +89,11 @@ impl EndpointOptions {
             advertise: None,
             hub,
             limits,
+            tls: None,
+            resolver: Arc::new(SystemResolver::new()),
+            gateway: false,
+            #[cfg(feature = "sim")]
+            sim: None,
         }
     }
 }
@@ -72,21 +107,44 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Returns an endpoint with a new incarnation, which neither dials nor serves anything yet.
+    ///
+    /// It reads the files of [`EndpointOptions::tls`] on this thread, and only if there are some. If that
+    /// fails, each serve and dial of a `tls:` address says so.
     pub fn new(options: EndpointOptions) -> Self {
         let EndpointOptions {
             runtime,
             advertise,
             hub,
             limits,
+            tls,
+            resolver,
+            gateway,
+            #[cfg(feature = "sim")]
+            sim,
         } = options;
+        #[cfg(feature = "sim")]
+        let entropy = sim.clone().map_or(Entropy::System, Entropy::Sim);
+        #[cfg(not(feature = "sim"))]
+        let entropy = Entropy::System;
+        let tls = TlsSlot::load(tls.as_ref());
         // A semaphore cannot count to more.
         let semaphore = |n: usize| Arc::new(Semaphore::new(n.min(Semaphore::MAX_PERMITS)));
         let shared = Shared {
             runtime,
-            incarnation: Incarnation::random(),
+            incarnation: Incarnation::random(&entropy),
             advertised: Mutex::new(advertise),
-            hub,
+            dialer: Dialer {
+                hub,
+                resolver,
+                tls,
+                #[cfg(feature = "sim")]
+                sim,
+            },
+            entropy,
             links: Mutex::default(),
+            listenings: Mutex::default(),
+            registry: Registry::default(),
+            next_session: AtomicU32::new(1),
             link_tasks: TaskTracker::new(),
             servers: CancellationToken::new(),
             server_tasks: TaskTracker::new(),
@@ -94,6 +152,7 @@ impl Endpoint {
             handshakes: semaphore(limits.handshakes),
             next_connection: AtomicU64::new(1),
             limits,
+            is_gateway: gateway,
         };
         Self {
             owner: Arc::new(Owner {
@@ -112,15 +171,33 @@ impl Endpoint {
         *self.shared().lock_advertised() = Some(addr);
     }
 
-    /// Returns a link for parcels to `addr`. It connects in the background, and goes on trying while
-    /// nobody serves there.
+    /// Uses the certificates of `options` for new connections; those there are go on with the old ones. Files
+    /// are read anew, off the runtime, also if the options are those of the endpoint.
     ///
     /// # Errors
     ///
-    /// [`DialError`] if the address cannot be dialled, if it is a `local:` one that nobody serves, or
-    /// if the endpoint was shut down.
-    pub fn dial_link<P: Parcel>(&self, addr: &ChannelAddr) -> Result<Link<P>, DialError> {
-        self.dial_kind(addr, LinkKind::PARCELS, false)
+    /// [`TlsError`], which names the file. Then everything stays as it was.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the certificates are not changed.
+    pub async fn reload_tls(&self, options: TlsOptions) -> Result<(), TlsError> {
+        let load = move || TlsSetup::load(&options);
+        let loaded = self.shared().runtime.spawn_blocking(load).await;
+        let setup = loaded.map_err(|_| TlsError::Interrupted)??;
+        self.shared().dialer.tls.replace(setup);
+        Ok(())
+    }
+
+    /// Returns a link for parcels to an address, or over a [`Route`] to it. It connects in the background, and goes on
+    /// trying while nobody serves there.
+    ///
+    /// # Errors
+    ///
+    /// [`DialError`] if the address cannot be dialled, if it is a `local:` one that nobody serves, if there
+    /// are no certificates for it, if a path of the route is too long, or if the endpoint was shut down.
+    pub fn dial_link<P: Parcel>(&self, to: impl Into<Route>) -> Result<Link<P>, DialError> {
+        self.dial_kind(to.into(), LinkKind::PARCELS, Joining::New)
     }
 
     /// Like [`dial_link`](Self::dial_link), for an address at which a peer was reached before: if nobody
@@ -130,32 +207,32 @@ impl Endpoint {
     ///
     /// As [`dial_link`](Self::dial_link).
     pub fn redial_link<P: Parcel>(&self, addr: &ChannelAddr) -> Result<Link<P>, DialError> {
-        self.dial_kind(addr, LinkKind::PARCELS, true)
+        self.dial_kind(addr.into(), LinkKind::PARCELS, Joining::Reached)
     }
 
-    /// Returns a link for messages of type `M` to `addr`, as [`dial_link`](Self::dial_link) does.
+    /// Returns a link for messages of type `M`, as [`dial_link`](Self::dial_link) does.
     ///
     /// # Errors
     ///
     /// As [`dial_link`](Self::dial_link).
-    pub fn dial<M: Message>(&self, addr: &ChannelAddr) -> Result<Tx<M>, DialError> {
-        self.dial_kind(addr, LinkKind(M::KEY.value()), false)
+    pub fn dial<M: Message>(&self, to: impl Into<Route>) -> Result<Tx<M>, DialError> {
+        self.dial_kind(to.into(), LinkKind(M::KEY.value()), Joining::New)
             .map(Tx::new)
     }
 
-    /// Serves parcels at an address: what arrives goes to `sink`. A host name in the address to bind
-    /// is resolved on this thread.
+    /// Serves parcels at an address, or on an [`AdoptedListener`]: what arrives goes to `sink`. A host name
+    /// in the address to bind is resolved on this thread.
     ///
     /// # Errors
     ///
-    /// [`ServeError`] if the address is in use, or cannot be bound or told to others, or if the
-    /// endpoint was shut down.
+    /// [`ServeError`] if the address is in use, or cannot be bound or told to others, if there are no
+    /// certificates for it, or if the endpoint was shut down.
     pub fn serve_sink(
         &self,
-        at: impl Into<ServeAddr>,
+        at: impl Into<ServeAt>,
         sink: Arc<dyn Sink>,
     ) -> Result<Server, ServeError> {
-        self.serve_kind(&at.into(), sink, LinkKind::PARCELS)
+        self.serve_kind(at.into(), Target::Sink(sink), LinkKind::PARCELS)
     }
 
     /// Serves messages of type `M` at an address, and returns the address to dial with the receiver.
@@ -165,12 +242,11 @@ impl Endpoint {
     /// As [`serve_sink`](Self::serve_sink).
     pub fn serve<M: Message>(
         &self,
-        at: impl Into<ServeAddr>,
+        at: impl Into<ServeAt>,
     ) -> Result<(ChannelAddr, Rx<M>), ServeError> {
-        let limits = &self.shared().limits;
-        let (bytes, messages) = (limits.receiver_queue_bytes, limits.receiver_queue_messages);
-        Rx::serve(messages, bytes, |sink| {
-            self.serve_kind(&at.into(), sink, LinkKind(M::KEY.value()))
+        Rx::serve(|queue| {
+            let kind = LinkKind(M::KEY.value());
+            self.serve_kind(at.into(), Target::Queue(queue), kind)
         })
     }
 
@@ -191,10 +267,12 @@ impl Endpoint {
             .into_iter()
             .map(|link| (link.report(), link))
             .collect();
-        links.iter().for_each(|(_, link)| link.close(until));
+        links.iter().for_each(|(_, link)| link.clone().close(until));
         shared.link_tasks.close();
         if timeout_at(until, shared.link_tasks.wait()).await.is_err() {
-            links.iter().for_each(|(_, link)| link.kill());
+            for (_, link) in &links {
+                link.clone().end(CloseReason::Closed);
+            }
         }
         shared.servers.cancel();
         shared.server_tasks.close();
@@ -220,83 +298,57 @@ impl Endpoint {
 
     fn dial_kind<P: Parcel>(
         &self,
-        addr: &ChannelAddr,
+        route: Route,
         kind: LinkKind,
-        was_reached: bool,
+        joining: Joining,
     ) -> Result<Link<P>, DialError> {
-        if !addr.is_dialable() {
-            return Err(DialError::InvalidAddress(addr.clone()));
-        }
         let shared = self.shared();
-        let port = match addr {
-            ChannelAddr::Local(number) => {
-                let port = shared.hub.find(*number);
-                Some(port.ok_or_else(|| DialError::NotServed(addr.clone()))?)
-            }
-            _ => None,
-        };
-        let core = Arc::new(LinkCore::new(addr.clone(), &shared.limits));
-        let registered = shared.register(core.clone()).ok_or(DialError::Closed)?;
-        match port {
-            Some(port) => {
-                let task = LocalTask::new(core.clone(), port, shared, kind);
-                shared.spawn_link(registered, task.run());
-            }
-            None => {
-                let task = LinkTask::new(core.clone(), shared.clone(), kind, was_reached);
-                shared.spawn_link(registered, task.run());
-            }
+        shared.check_route(&route)?;
+        let news = Arc::new(News::default());
+        let sender = Sender::new(shared.next_session(), &shared.limits, news.clone());
+        let session = Arc::new(Dialled::new(route, kind, sender, shared.clone(), news));
+        let kept: Arc<dyn Kept> = session.clone();
+        if shared.keep(&kept, joining) {
+            Ok(Link::new(session, shared.limits.linger_timeout))
+        } else {
+            Err(DialError::Closed)
         }
-        Ok(Link::new(core, shared.limits.linger_timeout))
     }
 
     fn serve_kind(
         &self,
-        at: &ServeAddr,
-        sink: Arc<dyn Sink>,
+        at: ServeAt,
+        target: Target,
         kind: LinkKind,
     ) -> Result<Server, ServeError> {
         let shared = self.shared();
-        let stop = shared.servers.child_token();
-        if stop.is_cancelled() {
+        if shared.servers.is_cancelled() {
             return Err(ServeError::Closed);
         }
-        let tasks = TaskTracker::new();
-        // Nothing else is to be waited for than what is tracked at that moment.
-        tasks.close();
-        if let ChannelAddr::Local(number) = at.bind {
-            let port = LocalPort {
-                sink,
-                kind,
-                max_message: shared.limits.message,
-                endpoint: shared.clone(),
-                stop: stop.clone(),
-                callers: tasks.clone(),
-            };
-            let served = shared.hub.serve(number, Arc::new(port));
-            let number = served.ok_or_else(|| ServeError::AddrInUse(at.bind.clone()))?;
-            let addr = at
-                .advertised(number.addr())
-                .map_err(ServeError::InvalidAddress)?;
-            return Ok(Server::new(addr, stop, tasks, Arc::default(), Some(number)));
+        let serving = Arc::new(Serving::new(shared.clone(), target, kind));
+        let (listening, advertise) = match at {
+            ServeAt::Addr(at) => {
+                let listening = match shared.listening(&at.bind) {
+                    Some(listening) => listening,
+                    None => shared.listen(&at.bind)?,
+                };
+                (listening, at.advertise)
+            }
+            ServeAt::Adopted(AdoptedListener { socket, advertise }) => {
+                (shared.adopt(socket)?, advertise)
+            }
+        };
+        let bound = listening.bound.clone();
+        let addr = advertised(advertise.as_ref(), bound.clone());
+        if !listening.add(&serving) {
+            return Err(ServeError::AddrInUse(bound));
         }
-        // A socket belongs to the runtime in whose context it is made.
-        let _context = shared.runtime.enter();
-        let (listener, bound) =
-            Listener::bind(&at.bind).map_err(|source| ServeError::new(&at.bind, source))?;
-        let addr = at.advertised(bound).map_err(ServeError::InvalidAddress)?;
-        let serving = Arc::new(Serving {
-            endpoint: shared.clone(),
-            sink,
-            kind,
-            stop: stop.clone(),
-            tasks: tasks.clone(),
-            counts: Arc::default(),
-            live: Mutex::default(),
-        });
-        let counts = serving.counts.clone();
-        shared.spawn(tasks.track_future(serving.accept(listener)));
-        Ok(Server::new(addr, stop, tasks, counts, None))
+        // Without a server the address is not listened at any more.
+        let server = Server::new(bound, serving, listening);
+        match addr {
+            Ok(addr) => Ok(server.advertised(addr)),
+            Err(addr) => Err(ServeError::InvalidAddress(addr)),
+        }
     }
 
     fn shared(&self) -> &Arc<Shared> {
@@ -320,7 +372,9 @@ struct Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.shared.shut().iter().for_each(|link| link.kill());
+        for link in self.shared.shut() {
+            link.end(CloseReason::Closed);
+        }
         self.shared.servers.cancel();
     }
 }
@@ -335,147 +389,4 @@ pub struct ShutdownReport {
     pub unknown: u64,
     /// How many tasks had not ended: each is inside a sink or parcel that blocks.
     pub stuck_tasks: usize,
-}
-
-/// Error returned when an address is dialled.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DialError {
-    /// The address names no single place.
-    #[error("{0} cannot be dialled: it leaves a choice to the system")]
-    InvalidAddress(ChannelAddr),
-    /// Nobody serves that number in this process.
-    #[error("{0} is not served")]
-    NotServed(ChannelAddr),
-    /// The endpoint was shut down.
-    #[error("the endpoint was shut down")]
-    Closed,
-}
-
-/// Error returned when an address is served.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ServeError {
-    /// The address that others would be told cannot be dialled.
-    #[error("{0} cannot be told to others: bind one address, or advertise one")]
-    InvalidAddress(ChannelAddr),
-    /// Somebody serves there.
-    #[error("{0} is in use")]
-    AddrInUse(ChannelAddr),
-    /// The system refuses.
-    #[error("{addr} cannot be served")]
-    Io {
-        /// The address.
-        addr: ChannelAddr,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The endpoint was shut down.
-    #[error("the endpoint was shut down")]
-    Closed,
-}
-
-impl ServeError {
-    fn new(addr: &ChannelAddr, source: io::Error) -> Self {
-        let addr = addr.clone();
-        match source.kind() {
-            io::ErrorKind::AddrInUse => Self::AddrInUse(addr),
-            _ => Self::Io { addr, source },
-        }
-    }
-}
-
-/// What an endpoint and its tasks share.
-pub(crate) struct Shared {
-    pub(crate) incarnation: Incarnation,
-    pub(crate) limits: Limits,
-    /// The places for accepted connections, and for those in their handshake.
-    pub(crate) connections: Arc<Semaphore>,
-    pub(crate) handshakes: Arc<Semaphore>,
-    runtime: Handle,
-    advertised: Mutex<Option<ChannelAddr>>,
-    hub: LocalHub,
-    links: Mutex<Links>,
-    link_tasks: TaskTracker,
-    /// Stops all servers.
-    servers: CancellationToken,
-    server_tasks: TaskTracker,
-    next_connection: AtomicU64,
-}
-
-/// The links that have not ended.
-#[derive(Default)]
-struct Links {
-    open: HashMap<u64, Weak<dyn Stoppable>>,
-    next: u64,
-    is_shut: bool,
-}
-
-impl Shared {
-    pub(crate) fn advertised(&self) -> Option<ChannelAddr> {
-        self.lock_advertised().clone()
-    }
-
-    /// Returns a number for a connection.
-    pub(crate) fn next_connection(&self) -> u64 {
-        self.next_connection.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Runs a task of a server.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.server_tasks.spawn_on(task, &self.runtime);
-    }
-
-    fn spawn_link(&self, registered: Registered, task: impl Future<Output = ()> + Send + 'static) {
-        let task = async move {
-            // Forgets the link when the task ends, or is dropped.
-            let _registered = registered;
-            task.await;
-        };
-        self.link_tasks.spawn_on(task, &self.runtime);
-    }
-
-    /// Records a link, or returns `None` if the endpoint was shut down.
-    fn register(self: &Arc<Self>, link: Arc<dyn Stoppable>) -> Option<Registered> {
-        let mut links = self.lock_links();
-        if links.is_shut {
-            return None;
-        }
-        let number = links.next;
-        links.next += 1;
-        links.open.insert(number, Arc::downgrade(&link));
-        Some(Registered {
-            shared: self.clone(),
-            number,
-        })
-    }
-
-    /// Accepts no link any more, and returns those there are.
-    fn shut(&self) -> Vec<Arc<dyn Stoppable>> {
-        let mut links = self.lock_links();
-        links.is_shut = true;
-        links.open.values().filter_map(Weak::upgrade).collect()
-    }
-
-    fn lock_links(&self) -> MutexGuard<'_, Links> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_advertised(&self) -> MutexGuard<'_, Option<ChannelAddr>> {
-        self.advertised
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The place of a link among those of its endpoint.
-struct Registered {
-    shared: Arc<Shared>,
-    number: u64,
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        self.shared.lock_links().open.remove(&self.number);
-    }
 }

@@ -11,7 +11,7 @@ use std::fmt;
 
 use crate::{
     addr::{ChannelAddr, MAX_ADDR_LEN},
-    incarnation::{Incarnation, LinkId},
+    incarnation::Incarnation,
 };
 
 /// The version of the protocol that this crate speaks.
@@ -31,9 +31,13 @@ const REFUSED_MALFORMED: u8 = 3;
 const REFUSED_KIND: u8 = 4;
 const REFUSED_IDENTITY: u8 = 5;
 const REFUSED_BUSY: u8 = 6;
+const REFUSED_NOT_GATEWAY: u8 = 7;
+const REFUSED_NEXT_HOP: u8 = 8;
+const REFUSED_HOP_LIMIT: u8 = 9;
+const REFUSED_LOOP: u8 = 10;
 
 /// What travels on a link: parcels of whoever built the link, or messages of one type.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LinkKind(pub(crate) u64);
 
 impl LinkKind {
@@ -88,6 +92,18 @@ pub enum Refusal {
     /// The peer has as many connections as it allows.
     #[error("the peer has no place for another connection")]
     Busy,
+    /// The peer is to carry the link on to another one, and is no gateway.
+    #[error("the peer is no gateway")]
+    NotGateway,
+    /// The peer is a gateway, and cannot reach the next hop, or has lost it.
+    #[error("the gateway cannot reach the next hop")]
+    NextHop,
+    /// The path has more hops than a gateway carries a link over.
+    #[error("the path goes through too many gateways")]
+    HopLimit,
+    /// The path comes to a gateway again.
+    #[error("the path leads back to the gateway")]
+    Loop,
     /// A reason that this version does not know.
     #[error("the peer refused with the unknown code {0}")]
     Unknown(u8),
@@ -96,7 +112,7 @@ pub enum Refusal {
 impl Refusal {
     /// Returns whether another attempt may be accepted.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Busy)
+        matches!(self, Self::Busy | Self::NextHop)
     }
 }
 
@@ -150,8 +166,6 @@ impl Preamble {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hello {
     pub(crate) incarnation: Incarnation,
-    pub(crate) link: LinkId,
-    pub(crate) kind: LinkKind,
     /// Where the dialling end can be dialled itself.
     pub(crate) advertised: Option<ChannelAddr>,
 }
@@ -160,8 +174,6 @@ impl Hello {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut rest = Vec::with_capacity(64);
         rest.extend(self.incarnation.value().to_le_bytes());
-        rest.extend(self.link.0);
-        rest.extend(self.kind.0.to_le_bytes());
         put_addr(&mut rest, self.advertised.as_ref());
         with_preamble(&rest)
     }
@@ -171,8 +183,6 @@ impl Hello {
         let mut fields = Fields(rest);
         let hello = Self {
             incarnation: fields.incarnation()?,
-            link: LinkId(fields.array("link")?),
-            kind: LinkKind(fields.number("kind")?),
             advertised: fields.addr()?,
         };
         fields.end()?;
@@ -187,14 +197,10 @@ pub(crate) enum Answer {
     Refused(RefusalCode),
 }
 
-/// An accepted link.
+/// An accepted connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Accepted {
     pub(crate) incarnation: Incarnation,
-    /// The largest message that the serving end takes.
-    pub(crate) max_message: u64,
-    /// Where the serving end can be dialled, as it tells all its peers.
-    pub(crate) advertised: Option<ChannelAddr>,
 }
 
 /// A refusal as the serving end knows it; the dialling end knows the other half.
@@ -207,6 +213,10 @@ pub(crate) enum RefusalCode {
     Kind(LinkKind),
     Identity,
     Busy,
+    NotGateway,
+    NextHop,
+    HopLimit,
+    Loop,
     Unknown(u8),
 }
 
@@ -237,11 +247,15 @@ impl RefusalCode {
             },
             Self::Identity => Refusal::Identity,
             Self::Busy => Refusal::Busy,
+            Self::NotGateway => Refusal::NotGateway,
+            Self::NextHop => Refusal::NextHop,
+            Self::HopLimit => Refusal::HopLimit,
+            Self::Loop => Refusal::Loop,
             Self::Unknown(code) => Refusal::Unknown(code),
         }
     }
 
-    fn encode(self) -> (u8, u64) {
+    pub(crate) fn encode(self) -> (u8, u64) {
         match self {
             Self::Magic => (REFUSED_MAGIC, 0),
             Self::Version => (REFUSED_VERSION, 0),
@@ -249,11 +263,15 @@ impl RefusalCode {
             Self::Kind(served) => (REFUSED_KIND, served.0),
             Self::Identity => (REFUSED_IDENTITY, 0),
             Self::Busy => (REFUSED_BUSY, 0),
+            Self::NotGateway => (REFUSED_NOT_GATEWAY, 0),
+            Self::NextHop => (REFUSED_NEXT_HOP, 0),
+            Self::HopLimit => (REFUSED_HOP_LIMIT, 0),
+            Self::Loop => (REFUSED_LOOP, 0),
             Self::Unknown(code) => (code, 0),
         }
     }
 
-    fn decode(code: u8, detail: u64) -> Self {
+    pub(crate) fn decode(code: u8, detail: u64) -> Self {
         match code {
             REFUSED_MAGIC => Self::Magic,
             REFUSED_VERSION => Self::Version,
@@ -261,6 +279,10 @@ impl RefusalCode {
             REFUSED_KIND => Self::Kind(LinkKind(detail)),
             REFUSED_IDENTITY => Self::Identity,
             REFUSED_BUSY => Self::Busy,
+            REFUSED_NOT_GATEWAY => Self::NotGateway,
+            REFUSED_NEXT_HOP => Self::NextHop,
+            REFUSED_HOP_LIMIT => Self::HopLimit,
+            REFUSED_LOOP => Self::Loop,
             unknown => Self::Unknown(unknown),
         }
     }
@@ -273,8 +295,6 @@ impl Answer {
             Self::Accepted(accepted) => {
                 rest.push(ACCEPTED);
                 rest.extend(accepted.incarnation.value().to_le_bytes());
-                rest.extend(accepted.max_message.to_le_bytes());
-                put_addr(&mut rest, accepted.advertised.as_ref());
             }
             Self::Refused(code) => {
                 let (code, detail) = code.encode();
@@ -302,8 +322,6 @@ impl Answer {
         }
         let accepted = Accepted {
             incarnation: fields.incarnation()?,
-            max_message: fields.number("message limit")?,
-            advertised: fields.addr()?,
         };
         fields.end()?;
         Ok(Self::Accepted(accepted))
@@ -320,7 +338,7 @@ fn with_preamble(rest: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn put_addr(bytes: &mut Vec<u8>, addr: Option<&ChannelAddr>) {
+pub(crate) fn put_addr(bytes: &mut Vec<u8>, addr: Option<&ChannelAddr>) {
     let text = addr.map(ChannelAddr::to_string).unwrap_or_default();
     let len = u16::try_from(text.len()).expect("MAX_ADDR_LEN");
     bytes.extend(len.to_le_bytes());
@@ -328,10 +346,14 @@ fn put_addr(bytes: &mut Vec<u8>, addr: Option<&ChannelAddr>) {
 }
 
 /// What is left of the bytes of a handshake. Each reader names the field it is after, for the error.
-struct Fields<'a>(&'a [u8]);
+pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Fields<'a> {
-    fn bytes(&mut self, len: usize, field: &'static str) -> Result<&'a [u8], HandshakeError> {
+    pub(crate) fn bytes(
+        &mut self,
+        len: usize,
+        field: &'static str,
+    ) -> Result<&'a [u8], HandshakeError> {
         let (bytes, rest) = self
             .0
             .split_at_checked(len)
@@ -340,20 +362,23 @@ impl<'a> Fields<'a> {
         Ok(bytes)
     }
 
-    fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], HandshakeError> {
+    pub(crate) fn array<const N: usize>(
+        &mut self,
+        field: &'static str,
+    ) -> Result<[u8; N], HandshakeError> {
         self.bytes(N, field)
             .map(|bytes| bytes.try_into().expect("N bytes were taken"))
     }
 
-    fn number(&mut self, field: &'static str) -> Result<u64, HandshakeError> {
+    pub(crate) fn number(&mut self, field: &'static str) -> Result<u64, HandshakeError> {
         self.array(field).map(u64::from_le_bytes)
     }
 
-    fn incarnation(&mut self) -> Result<Incarnation, HandshakeError> {
+    pub(crate) fn incarnation(&mut self) -> Result<Incarnation, HandshakeError> {
         self.number("incarnation").map(Incarnation::from_wire)
     }
 
-    fn addr(&mut self) -> Result<Option<ChannelAddr>, HandshakeError> {
+    pub(crate) fn addr(&mut self) -> Result<Option<ChannelAddr>, HandshakeError> {
         const FIELD: &str = "advertised address";
         let len = usize::from(u16::from_le_bytes(self.array(FIELD)?));
         if len == 0 {
@@ -368,7 +393,23 @@ impl<'a> Fields<'a> {
         addr.map(Some).ok_or(HandshakeError::Malformed(FIELD))
     }
 
-    fn end(self) -> Result<(), HandshakeError> {
+    pub(crate) fn flag(&mut self, field: &'static str) -> Result<bool, HandshakeError> {
+        match self.array(field)? {
+            [0] => Ok(false),
+            [1] => Ok(true),
+            _ => Err(HandshakeError::Malformed(field)),
+        }
+    }
+
+    /// Reads addresses after their number.
+    pub(crate) fn path(&mut self) -> Result<Vec<ChannelAddr>, HandshakeError> {
+        const FIELD: &str = "path";
+        let [count] = self.array(FIELD)?;
+        let hops = (0..count).map(|_| self.addr()?.ok_or(HandshakeError::Malformed(FIELD)));
+        hops.collect()
+    }
+
+    pub(crate) fn end(self) -> Result<(), HandshakeError> {
         if self.0.is_empty() {
             Ok(())
         } else {

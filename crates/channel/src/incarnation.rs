@@ -4,14 +4,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::entropy::Entropy;
+
 /// One life of an endpoint: a restarted process has another one, at the same address too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Incarnation(u64);
 
 impl Incarnation {
-    /// Returns a new one, from the random numbers of the system.
-    pub(crate) fn random() -> Self {
-        Self(u64::from_le_bytes(random()))
+    /// Returns a new one.
+    pub(crate) fn random(entropy: &Entropy) -> Self {
+        Self(entropy.number())
     }
 
     /// Returns the incarnation that a peer named in its handshake.
@@ -31,37 +33,21 @@ impl fmt::Display for Incarnation {
     }
 }
 
-/// One link, over all of its connections. Only its two ends know the number, which is why it lets a
+/// One session, over all of its connections. Only its two ends know the number, which is why it lets a
 /// new connection take the place of an old one.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct LinkId(pub(crate) [u8; 16]);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SessionId(pub(crate) [u8; 16]);
 
-impl LinkId {
-    /// Returns a new one, from the random numbers of the system.
-    pub(crate) fn random() -> Self {
-        Self(random())
-    }
-
-    /// Returns a number to start the jitter of this link with.
-    pub(crate) fn seed(self) -> u64 {
-        u128::from_le_bytes(self.0) as u64
+impl SessionId {
+    /// Returns a new one.
+    pub(crate) fn random(entropy: &Entropy) -> Self {
+        Self(entropy.bytes())
     }
 }
 
 /// The number stays out of every log: who knows it could take the link over.
-impl fmt::Debug for LinkId {
+impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LinkId")
+        f.write_str("SessionId")
     }
-}
-
-/// Returns random bytes of the system.
-///
-/// # Panics
-///
-/// If the system has none, which a running kernel does not do.
-pub(crate) fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the kernel has random numbers");
-    bytes
 }

@@ -2,7 +2,8 @@
 
 use std::{
     fs, io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
+    ops::RangeInclusive,
     os::unix::{
         fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
         net::UnixListener as StdUnixListener,
@@ -12,12 +13,19 @@ use std::{
 
 use nix::fcntl::{Flock, FlockArg};
 use socket2::{Domain, SockAddr, Socket, Type};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 
+#[cfg(feature = "sim")]
+use crate::{
+    addr::SimName,
+    sim::{SimListener, SimNode},
+};
 use crate::{
     addr::{ChannelAddr, Host, UnixName},
-    incarnation,
+    adopted::AdoptedSocket,
+    entropy::Entropy,
     stream::Stream,
+    tls::{Refused, TlsSlot},
     unix_stream::Unix,
 };
 
@@ -28,28 +36,79 @@ const BACKLOG: i32 = 4096;
 #[derive(Debug)]
 pub(crate) enum Listener {
     Tcp(TcpListener),
+    /// TLS is spoken on what it accepts.
+    Tls(TcpListener),
     Unix {
         listener: UnixListener,
         /// Removed with the listener.
         _file: Option<SocketFile>,
     },
+    #[cfg(feature = "sim")]
+    Sim(SimListener),
 }
 
 impl Listener {
     /// Listens at an address of a socket transport, and returns the address that was bound. A host
-    /// name is resolved on this thread.
+    /// name is resolved on this thread. Where the address leaves the port open it is one of `ports`, the first
+    /// that is free; `0..=0` leaves it to the system.
     ///
     /// This is to be called in the context of the runtime.
     ///
     /// # Errors
     ///
     /// What the system says.
-    pub(crate) fn bind(addr: &ChannelAddr) -> io::Result<(Self, ChannelAddr)> {
+    pub(crate) fn bind(
+        addr: &ChannelAddr,
+        ports: &RangeInclusive<u16>,
+    ) -> io::Result<(Self, ChannelAddr)> {
         match addr {
-            ChannelAddr::Tcp { host, port } => bind_tcp(host, *port),
+            ChannelAddr::Tcp { host, port } => {
+                let (listener, host, port) = bind_tcp(host, *port, ports)?;
+                Ok((Self::Tcp(listener), ChannelAddr::Tcp { host, port }))
+            }
+            ChannelAddr::Tls { host, port } => {
+                let (listener, host, port) = bind_tcp(host, *port, ports)?;
+                Ok((Self::Tls(listener), ChannelAddr::Tls { host, port }))
+            }
             ChannelAddr::Unix(name) => bind_unix(name),
-            ChannelAddr::Local(_) => Err(io::ErrorKind::Unsupported.into()),
+            ChannelAddr::Local(_) | ChannelAddr::Sim(_) => Err(io::ErrorKind::Unsupported.into()),
         }
+    }
+
+    /// Listens under a name in the network of `node`, which chooses one if there is none.
+    ///
+    /// # Errors
+    ///
+    /// What the network says.
+    #[cfg(feature = "sim")]
+    pub(crate) fn bind_sim(node: &SimNode, name: &SimName) -> io::Result<(Self, ChannelAddr)> {
+        let name = match name.as_str() {
+            Some(_) => name.clone(),
+            None => {
+                let fresh = format!("hypermesh-{:016x}", node.random());
+                SimName::new(&fresh).map_err(io::Error::other)?
+            }
+        };
+        let listener = node.listen(name.as_str().unwrap_or_default())?;
+        Ok((Self::Sim(listener), ChannelAddr::Sim(name)))
+    }
+
+    /// Takes over a socket that listens already, and is prepared.
+    ///
+    /// This is to be called in the context of the runtime.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub(crate) fn adopt(socket: AdoptedSocket) -> io::Result<Self> {
+        Ok(match socket {
+            AdoptedSocket::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)?),
+            AdoptedSocket::Tls(listener) => Self::Tls(TcpListener::from_std(listener)?),
+            AdoptedSocket::Unix(listener) => Self::Unix {
+                listener: UnixListener::from_std(listener)?,
+                _file: None,
+            },
+        })
     }
 
     /// Waits for the next connection.
@@ -57,44 +116,94 @@ impl Listener {
     /// # Errors
     ///
     /// What the system says, about one connection or about the listener.
-    pub(crate) async fn accept(&self) -> io::Result<Stream> {
+    pub(crate) async fn accept(&mut self) -> io::Result<Incoming> {
+        Ok(match self {
+            Self::Tcp(listener) => Incoming::Plain(Stream::tcp(listener.accept().await?.0)?),
+            Self::Tls(listener) => Incoming::Tls(listener.accept().await?.0),
+            Self::Unix { listener, .. } => {
+                let socket = Unix::new(listener.accept().await?.0)?;
+                Incoming::Plain(Stream::Unix(socket))
+            }
+            #[cfg(feature = "sim")]
+            Self::Sim(listener) => match listener.accept().await {
+                Ok(stream) => Incoming::Plain(Stream::Sim(stream)),
+                // The node was restarted: nobody comes any more, until this life of it is told to end.
+                Err(_) => std::future::pending().await,
+            },
+        })
+    }
+}
+
+/// An accepted connection on which nothing was said, not even the handshake of its transport.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    Plain(Stream),
+    Tls(TcpStream),
+}
+
+impl Incoming {
+    /// Goes through the handshake of the transport, if it has one. The peer decides how long that takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], by either end.
+    pub(crate) async fn establish(self, tls: &TlsSlot) -> Result<Stream, Refused> {
         match self {
-            Self::Tcp(listener) => Stream::tcp(listener.accept().await?.0),
-            Self::Unix { listener, .. } => Ok(Stream::Unix(Unix::new(listener.accept().await?.0)?)),
+            Self::Plain(stream) => Ok(stream),
+            Self::Tls(socket) => Ok(Stream::Tls(tls.current()?.accept(socket).await?)),
+        }
+    }
+
+    /// Closes the connection with the word `bytes`, if that can be said at once. Over TLS it cannot.
+    pub(crate) fn turn_away(self, bytes: &[u8]) {
+        if let Self::Plain(stream) = self {
+            // The peer may not read it, and then tries again all the same.
+            let _ = stream.try_write(bytes);
         }
     }
 }
 
-fn bind_tcp(host: &Host, port: u16) -> io::Result<(Listener, ChannelAddr)> {
-    let places: Vec<SocketAddr> = match (host.ip(), host.name()) {
-        (Some(ip), _) => vec![SocketAddr::new(ip, port)],
-        (None, Some(name)) => (name, port).to_socket_addrs()?.collect(),
-        // Every interface: with both protocols, or with IPv4 alone where that is all there is.
-        (None, None) => {
-            vec![
-                (Ipv6Addr::UNSPECIFIED, port).into(),
-                (Ipv4Addr::UNSPECIFIED, port).into(),
-            ]
+/// Listens at a port, and returns what was bound: the host stays a name if it is one.
+fn bind_tcp(
+    host: &Host,
+    port: u16,
+    ports: &RangeInclusive<u16>,
+) -> io::Result<(TcpListener, Host, u16)> {
+    let ips: Vec<IpAddr> = match (host.ip(), host.name()) {
+        (Some(ip), _) => vec![ip],
+        (None, Some(name)) => {
+            let places = (name, port).to_socket_addrs()?;
+            places.map(|place| place.ip()).collect()
         }
+        // Every interface: with both protocols, or with IPv4 alone where that is all there is.
+        (None, None) => vec![Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()],
+    };
+    let ports = if port == 0 {
+        ports.clone()
+    } else {
+        port..=port
     };
     let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
-    for place in places {
-        result = listen_tcp(place, host.is_wildcard());
-        if result.is_ok() {
+    'ports: for port in ports {
+        for ip in &ips {
+            result = listen_tcp(SocketAddr::new(*ip, port), host.is_wildcard());
+            if result.is_ok() {
+                break 'ports;
+            }
+        }
+        // Another port does not help against another error.
+        if !matches!(&result, Err(error) if error.kind() == io::ErrorKind::AddrInUse) {
             break;
         }
     }
     let listener: TcpListener = result?;
     let bound = listener.local_addr()?;
-    let addr = match host.name() {
+    let host = match host.name() {
         // The name stays: it is what others can use, and what certificates are made for.
-        Some(_) => ChannelAddr::Tcp {
-            host: host.clone(),
-            port: bound.port(),
-        },
-        None => bound.into(),
+        Some(_) => host.clone(),
+        None => Host::from(bound.ip()),
     };
-    Ok((Listener::Tcp(listener), addr))
+    Ok((listener, host, bound.port()))
 }
 
 fn listen_tcp(place: SocketAddr, both_protocols: bool) -> io::Result<TcpListener> {
@@ -126,7 +235,7 @@ fn bind_unix(name: &UnixName) -> io::Result<(Listener, ChannelAddr)> {
         Some(text) => text.to_owned(),
         None => format!(
             "hypermesh-{:032x}",
-            u128::from_le_bytes(incarnation::random())
+            u128::from_le_bytes(Entropy::System.bytes())
         ),
     };
     let listener = bind_abstract(&text)?;

@@ -13,6 +13,7 @@ use crate::{
     addr::ChannelAddr,
     frame::FrameError,
     handshake::{HandshakeError, Refusal},
+    tls::TlsError,
 };
 
 /// One message on its way over a link, with whatever its sender wants to have back.
@@ -98,6 +99,15 @@ pub enum FailReason {
         /// The limit.
         max: usize,
     },
+    /// The peer takes no message of this size, and said so when it came.
+    #[error("the message is larger than the peer takes")]
+    RefusedTooLarge,
+    /// The peer refused the message.
+    #[error("the peer refused the message with code {0}")]
+    RefusedMessage(u32),
+    /// The peer did not acknowledge anything for long.
+    #[error("the peer took nothing for too long")]
+    Stalled,
     /// As much waits on the link as it may hold.
     #[error("the queue of the link is full: {messages} messages of {bytes} bytes wait in it")]
     QueueFull {
@@ -108,6 +118,13 @@ pub enum FailReason {
     },
 }
 
+impl FailReason {
+    /// Returns whether the message would fail on every link to this peer.
+    pub(crate) fn is_about_size(&self) -> bool {
+        matches!(self, Self::TooLarge { .. } | Self::TooManyParts { .. })
+    }
+}
+
 /// Why it is not known whether a parcel was delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -115,6 +132,15 @@ pub enum UnknownReason {
     /// The connection broke before the peer acknowledged the parcel.
     #[error("the connection was lost before the peer acknowledged the message")]
     ConnectionLost,
+    /// The peer is another one now than that which the parcel was sent to.
+    #[error("the peer was restarted before it acknowledged the message")]
+    PeerRestarted,
+    /// The peer has forgotten the link.
+    #[error("the peer knows nothing of the link any more")]
+    SessionLost,
+    /// The peer did not acknowledge anything for long.
+    #[error("the peer acknowledged nothing for too long")]
+    Stalled,
     /// The link was closed on this end before the peer acknowledged the parcel.
     #[error("the link was closed before the peer acknowledged the message")]
     Closed,
@@ -136,6 +162,9 @@ pub enum CloseReason {
     /// The peer stopped serving.
     #[error("the peer stopped serving")]
     PeerClosed,
+    /// The peer answers, and acknowledged nothing for long.
+    #[error("the peer took nothing for too long")]
+    Stalled,
     /// It was closed on this end.
     #[error("the link was closed")]
     Closed,
@@ -148,6 +177,7 @@ impl From<CloseReason> for FailReason {
             CloseReason::Refused(refusal) => Self::Refused(refusal),
             CloseReason::Protocol(error) => Self::Protocol(error),
             CloseReason::PeerClosed => Self::PeerClosed,
+            CloseReason::Stalled => Self::Stalled,
             CloseReason::Closed => Self::Closed,
         }
     }
@@ -171,6 +201,28 @@ pub enum ProtocolError {
         /// How many were written.
         written: u64,
     },
+    /// It goes on where it was long ago, or in another life.
+    #[error("the peer goes on at message {next}, and has acknowledged {acked}")]
+    Resume {
+        /// Where it goes on.
+        next: u64,
+        /// How many messages it acknowledged before.
+        acked: u64,
+    },
+    /// A message is missing.
+    #[error("message {found} came where {expected} was expected")]
+    Gap {
+        /// The number of the next message.
+        expected: u64,
+        /// The number that came.
+        found: u64,
+    },
+    /// It sent more than it may.
+    #[error("the peer sent more than it has credit for")]
+    Credit,
+    /// It makes this end answer, and does not read the answers.
+    #[error("the peer does not read what it is answered")]
+    Flood,
 }
 
 /// All that was tried to connect a link, without success.
@@ -210,6 +262,15 @@ pub struct Tried {
     pub error: ConnectError,
 }
 
+impl Tried {
+    pub(crate) fn new(place: &impl fmt::Display, error: ConnectError) -> Self {
+        Self {
+            place: place.to_string(),
+            error,
+        }
+    }
+}
+
 /// Error of one attempt to connect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -222,6 +283,9 @@ pub enum ConnectError {
         /// The text of the error.
         text: String,
     },
+    /// Nobody serves that number in this process.
+    #[error("nobody serves it in this process")]
+    NotServed,
     /// The host name stands for no address.
     #[error("the name has no address")]
     NoAddress,
@@ -231,6 +295,10 @@ pub enum ConnectError {
     /// The socket belongs to another user.
     #[error("the socket belongs to user {0}")]
     ForeignUser(u32),
+    /// One of the two ends does not trust the other, or TLS is not what is spoken there. Another attempt
+    /// may succeed: certificates are renewed at both ends while links go on.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The peer broke the protocol in its answer.
     #[error(transparent)]
     Handshake(HandshakeError),
@@ -241,6 +309,10 @@ pub enum ConnectError {
 
 impl From<io::Error> for ConnectError {
     fn from(error: io::Error) -> Self {
+        // The refusal of a certificate comes with the first read.
+        if let Some(error) = TlsError::find_in(&error) {
+            return Self::Tls(error);
+        }
         Self::Io {
             kind: error.kind(),
             text: error.to_string(),
@@ -252,6 +324,8 @@ impl ConnectError {
     /// Returns why the link is to be closed at once, if no other attempt can succeed.
     pub(crate) fn permanent(&self) -> Option<CloseReason> {
         match self {
+            // A number is not served again by somebody else.
+            Self::NotServed => Some(CloseReason::PeerClosed),
             Self::Handshake(error) => Some(CloseReason::Protocol(error.clone().into())),
             Self::Refused(refusal) if !refusal.is_passing() => {
                 Some(CloseReason::Refused(refusal.clone()))

@@ -3,45 +3,41 @@
 use std::{
     collections::VecDeque,
     fmt,
-    future::Future,
     marker::PhantomData,
-    pin::{Pin, pin},
+    mem,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use hypermesh_wire::{DecodeError, Message, Payload, decode};
+use hypermesh_wire::{DecodeError, Message, Payload, decode, decode_borrowed};
 use tokio::{select, sync::Notify};
 
-use crate::{
-    addr::ChannelAddr,
-    endpoint::ServeError,
-    server::Server,
-    sink::{Flow, Peer, Sink},
-};
+use crate::{addr::ChannelAddr, demux::Run, endpoint::ServeError, served::Served, server::Server};
 
 /// A server for messages of type `M`, from [`Endpoint::serve`](crate::Endpoint::serve).
 ///
-/// It holds a bounded number of messages that were acknowledged and not received; when it is full the
-/// senders wait. When it goes, those messages go with it.
+/// It holds messages that were acknowledged and not received, of each sender no more than its credit; a sender that
+/// has used that up waits. When the receiver goes, those messages go with it.
 pub struct Rx<M> {
     queue: Arc<RxQueue>,
+    /// What is being received.
+    current: Option<Arrived>,
     server: Server,
     message: PhantomData<fn() -> M>,
 }
 
 impl<M: Message> Rx<M> {
-    /// Returns a receiver with a bounded queue that `serve` serves as a sink.
+    /// Returns a receiver whose queue `serve` serves.
     pub(crate) fn serve(
-        max_messages: usize,
-        max_bytes: u64,
-        serve: impl FnOnce(Arc<dyn Sink>) -> Result<Server, ServeError>,
+        serve: impl FnOnce(Arc<RxQueue>) -> Result<Server, ServeError>,
     ) -> Result<(ChannelAddr, Self), ServeError> {
-        let queue = Arc::new(RxQueue::new(max_messages, max_bytes));
+        let queue = Arc::new(RxQueue::default());
         let server = serve(queue.clone())?;
         Ok((
             server.addr().clone(),
             Self {
                 queue,
+                current: None,
                 server,
                 message: PhantomData,
             },
@@ -61,19 +57,42 @@ impl<M: Message> Rx<M> {
     pub async fn recv(&mut self) -> Result<M, RecvError> {
         let mut has_ended = false;
         loop {
-            let mut arrived = pin!(self.queue.arrived.notified());
+            if let Some(result) = self.next() {
+                return result.map_err(RecvError::Decode);
+            }
+            let queue = self.queue.clone();
+            let mut arrived = pin!(queue.arrived.notified());
             // Registered before the look, so that no message is missed.
             arrived.as_mut().enable();
-            if let Some(payload) = self.queue.pop() {
-                return decode(&payload).map_err(RecvError::Decode);
+            if let Some(result) = self.next() {
+                return result.map_err(RecvError::Decode);
             }
             if has_ended {
                 return Err(RecvError::Closed);
             }
             select! {
+                biased;
                 () = arrived => {}
                 () = self.server.ended() => has_ended = true,
             }
+        }
+    }
+
+    /// Takes the next message that is there.
+    #[inline(always)]
+    fn next(&mut self) -> Option<Result<M, DecodeError>> {
+        loop {
+            if let Some(current) = &mut self.current {
+                let result = current.next();
+                if current.is_empty() {
+                    // It makes room now, and not with the next call.
+                    self.current = None;
+                }
+                if result.is_some() {
+                    return result;
+                }
+            }
+            self.current = Some(self.queue.pop()?);
         }
     }
 
@@ -111,88 +130,92 @@ pub enum RecvError {
     Decode(#[source] DecodeError),
 }
 
-/// The messages that were acknowledged and not received.
-struct RxQueue {
-    messages: Mutex<Messages>,
-    max_messages: usize,
-    max_bytes: u64,
-    arrived: Notify,
-    room: Notify,
+/// Messages that were acknowledged and not received, in one piece.
+pub(crate) struct Arrived {
+    what: What,
+    /// The session that gives credit for them.
+    from: Arc<Served>,
+    messages: u64,
+    load: u64,
 }
 
+enum What {
+    Run(Run),
+    Payload(Payload),
+}
+
+impl Arrived {
+    pub(crate) fn run(run: Run, from: Arc<Served>) -> Self {
+        let (messages, load) = (run.messages(), run.load());
+        let what = What::Run(run);
+        Self {
+            what,
+            from,
+            messages,
+            load,
+        }
+    }
+
+    pub(crate) fn payload(payload: Payload, from: Arc<Served>) -> Self {
+        let load = payload.len() as u64;
+        let what = What::Payload(payload);
+        Self {
+            what,
+            from,
+            messages: 1,
+            load,
+        }
+    }
+
+    /// Takes the next message, if there is one left.
+    #[inline(always)]
+    fn next<M: Message>(&mut self) -> Option<Result<M, DecodeError>> {
+        match &mut self.what {
+            What::Run(run) => run.next(|frame| {
+                if frame.header.parts == 0 {
+                    decode_borrowed(frame.body, &[])
+                } else {
+                    decode_borrowed(frame.body, &frame.parts())
+                }
+            }),
+            What::Payload(payload) => {
+                let payload = mem::take(payload);
+                self.what = What::Run(Run::empty());
+                Some(decode(&payload))
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        matches!(&self.what, What::Run(run) if run.is_empty())
+    }
+}
+
+/// Whoever received it all, or threw it away, makes room for more.
+impl Drop for Arrived {
+    fn drop(&mut self) {
+        self.from.consumed(self.messages, self.load);
+    }
+}
+
+/// What was acknowledged and not received. The credit of each session bounds what it has in here.
 #[derive(Default)]
-struct Messages {
-    waiting: VecDeque<Payload>,
-    bytes: u64,
+pub(crate) struct RxQueue {
+    waiting: Mutex<VecDeque<Arrived>>,
+    arrived: Notify,
 }
 
 impl RxQueue {
-    fn new(max_messages: usize, max_bytes: u64) -> Self {
-        Self {
-            messages: Mutex::default(),
-            max_messages,
-            max_bytes,
-            arrived: Notify::new(),
-            room: Notify::new(),
-        }
-    }
-
-    fn pop(&self) -> Option<Payload> {
-        let mut messages = self.lock();
-        let was_full = self.is_full(&messages);
-        let payload = messages.waiting.pop_front()?;
-        messages.bytes -= payload.len() as u64;
-        let has_room = was_full && !self.is_full(&messages);
-        drop(messages);
-        if has_room {
-            self.room.notify_waiters();
-        }
-        Some(payload)
-    }
-
-    fn is_full(&self, messages: &Messages) -> bool {
-        self.max_messages <= messages.waiting.len() || self.max_bytes <= messages.bytes
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Messages> {
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Sink for RxQueue {
-    fn deliver(&self, _: &Peer, batch: &mut Vec<Payload>) -> Flow {
-        let mut messages = self.lock();
-        let room = self.max_messages.saturating_sub(messages.waiting.len());
-        let mut bytes = messages.bytes;
-        let fits = |payload: &&Payload| {
-            let fits = bytes < self.max_bytes;
-            bytes += payload.len() as u64;
-            fits
-        };
-        let taken = batch.iter().take(room).take_while(fits).count();
-        for payload in batch.drain(..taken) {
-            messages.bytes += payload.len() as u64;
-            messages.waiting.push_back(payload);
-        }
-        drop(messages);
+    pub(crate) fn push(&self, arrived: Arrived) {
+        self.lock().push_back(arrived);
         self.arrived.notify_one();
-        if batch.is_empty() {
-            Flow::Continue
-        } else {
-            Flow::Pause
-        }
     }
 
-    fn ready(&self, _: &Peer) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(async {
-            loop {
-                let mut room = pin!(self.room.notified());
-                room.as_mut().enable();
-                if !self.is_full(&self.lock()) {
-                    return;
-                }
-                room.await;
-            }
-        })
+    fn pop(&self) -> Option<Arrived> {
+        self.lock().pop_front()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arrived>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,62 +1,63 @@
-//! A server: accepts connections at one address and gives what they bring to a sink.
+//! What is served at an address: one receiver for each kind of link, and the connections that bring them.
 
 mod connection;
 mod greeting;
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     fmt, io,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use tokio::{select, time::sleep};
+use tokio::{
+    select,
+    time::{sleep, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     addr::ChannelAddr,
     endpoint::Shared,
     handshake::{Answer, LinkKind, RefusalCode},
-    incarnation::LinkId,
-    listener::Listener,
-    local::LocalNumber,
-    sink::Sink,
-    stream::Stream,
+    listener::{Incoming, Listener},
+    served::Target,
 };
 
 /// How long accepting pauses after the system had no descriptor for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// So often in the lifetime of a session it is looked whether some are over.
+const EXPIRIES: u32 = 8;
+/// It is not looked more often than for this lifetime.
+const LEAST_LIFETIME: Duration = Duration::from_secs(1);
+/// How long the last words of a link or connection may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Something that is served at an address; it stops when this is dropped.
 ///
 /// [`stop`](Self::stop) also waits until nothing is delivered any more.
 pub struct Server {
     addr: ChannelAddr,
-    stop: CancellationToken,
-    tasks: TaskTracker,
-    counts: Arc<Counts>,
-    /// The number of a local server, until it stops.
-    number: Mutex<Option<LocalNumber>>,
+    serving: Arc<Serving>,
+    listening: Arc<Listening>,
 }
 
 impl Server {
-    pub(crate) fn new(
-        addr: ChannelAddr,
-        stop: CancellationToken,
-        tasks: TaskTracker,
-        counts: Arc<Counts>,
-        number: Option<LocalNumber>,
-    ) -> Self {
+    pub(crate) fn new(addr: ChannelAddr, serving: Arc<Serving>, listening: Arc<Listening>) -> Self {
         Self {
             addr,
-            stop,
-            tasks,
-            counts,
-            number: Mutex::new(number),
+            serving,
+            listening,
         }
+    }
+
+    /// Returns the server with `addr` as the address that others dial.
+    pub(crate) fn advertised(mut self, addr: ChannelAddr) -> Self {
+        self.addr = addr;
+        self
     }
 
     /// Returns the address that others dial.
@@ -64,43 +65,45 @@ impl Server {
         &self.addr
     }
 
-    /// Returns how many connections there were and are.
+    /// Returns how many connections there were and are at the address.
     pub fn stats(&self) -> ServerStats {
+        let counts = &self.listening.counts;
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         ServerStats {
-            accepted: load(&self.counts.accepted),
-            refused: load(&self.counts.refused),
-            broken: load(&self.counts.broken),
-            ended: load(&self.counts.ended),
+            accepted: load(&counts.accepted),
+            refused: load(&counts.refused),
+            broken: load(&counts.broken),
+            ended: load(&counts.ended),
         }
     }
 
-    /// Stops accepting and reading, acknowledges what was delivered, tells all senders that no more
-    /// is taken, and waits until the connections have ended. It may be called again.
+    /// Stops taking, acknowledges what was taken, tells all senders that no more is taken, and waits until nothing
+    /// is delivered any more. It may be called again.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped the server stops all the same.
     pub async fn stop(&self) {
         self.begin_stop();
-        // Bounded: a connection gives its last words a second.
-        self.tasks.wait().await;
+        self.ended().await;
     }
 
     /// Waits until the server has stopped, whoever stopped it.
     pub(crate) async fn ended(&self) {
-        self.stop.cancelled().await;
-        self.tasks.wait().await;
+        self.serving.stop.cancelled().await;
+        self.serving.halt();
+        // A peer that does not read does not hold this up.
+        let _ = timeout(LAST_WORDS, self.serving.sessions.wait()).await;
+        self.serving.tasks.wait().await;
+        if self.listening.stop.is_cancelled() {
+            // Bounded: a connection gives its last words a second.
+            self.listening.tasks.wait().await;
+        }
     }
 
     fn begin_stop(&self) {
-        let number = self
-            .number
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        drop(number);
-        self.stop.cancel();
+        self.serving.halt();
+        self.listening.remove(&self.serving);
     }
 }
 
@@ -120,7 +123,7 @@ impl fmt::Debug for Server {
     }
 }
 
-/// The connections of a server since it began. Those of a `local:` address are not counted.
+/// The connections at an address since it is served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerStats {
@@ -146,82 +149,167 @@ fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// What all tasks of a server share.
+/// The receiver of one kind of link.
 pub(crate) struct Serving {
     pub(crate) endpoint: Arc<Shared>,
-    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) target: Target,
     pub(crate) kind: LinkKind,
+    /// Nothing more is taken.
     pub(crate) stop: CancellationToken,
+    /// What is calling the receiver.
     pub(crate) tasks: TaskTracker,
-    pub(crate) counts: Arc<Counts>,
-    /// The connection of each link that has one.
-    pub(crate) live: Mutex<HashMap<LinkId, Live>>,
-}
-
-/// The connection of a link.
-#[derive(Debug)]
-pub(crate) struct Live {
-    /// Its number.
-    connection: u64,
-    /// Ends it.
-    stop: CancellationToken,
-    /// Told when it delivers nothing any more.
-    ended: CancellationToken,
+    /// The links that are to be told of the stop.
+    pub(crate) sessions: TaskTracker,
 }
 
 impl Serving {
-    /// Accepts connections until the server stops. The listener goes with this.
-    pub(crate) async fn accept(self: Arc<Self>, listener: Listener) {
-        loop {
-            let accepted = select! {
-                biased;
-                () = self.stop.cancelled() => return,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok(stream) => self.begin(stream),
-                Err(error) if is_about_one_connection(&error) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "a server cannot accept connections");
-                    select! {
-                        () = self.stop.cancelled() => return,
-                        () = sleep(ACCEPT_PAUSE) => {}
+    pub(crate) fn new(endpoint: Arc<Shared>, target: Target, kind: LinkKind) -> Self {
+        let stop = endpoint.servers.child_token();
+        let (tasks, sessions) = (TaskTracker::new(), TaskTracker::new());
+        // Nothing else is to be waited for than what is tracked at that moment.
+        tasks.close();
+        sessions.close();
+        Self {
+            endpoint,
+            target,
+            kind,
+            stop,
+            tasks,
+            sessions,
+        }
+    }
+
+    /// Takes nothing more, and tells all senders.
+    fn halt(&self) {
+        self.stop.cancel();
+        for session in self.endpoint.registry.of(self) {
+            session.stop();
+        }
+    }
+}
+
+/// One address that is listened at.
+pub(crate) struct Listening {
+    pub(crate) endpoint: Arc<Shared>,
+    /// The address that was bound.
+    pub(crate) bound: ChannelAddr,
+    receivers: Mutex<Receivers>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) counts: Counts,
+}
+
+#[derive(Default)]
+struct Receivers {
+    by_kind: BTreeMap<LinkKind, Arc<Serving>>,
+    is_over: bool,
+}
+
+impl Listening {
+    pub(crate) fn new(endpoint: Arc<Shared>, bound: ChannelAddr) -> Arc<Self> {
+        let stop = endpoint.servers.child_token();
+        let tasks = TaskTracker::new();
+        tasks.close();
+        Arc::new(Self {
+            endpoint,
+            bound,
+            receivers: Mutex::default(),
+            stop,
+            tasks,
+            counts: Counts::default(),
+        })
+    }
+
+    /// Adds the receiver of a kind that has none, unless nothing is served here any more.
+    pub(crate) fn add(&self, serving: &Arc<Serving>) -> bool {
+        let mut receivers = self.lock();
+        if receivers.is_over || receivers.by_kind.contains_key(&serving.kind) {
+            return false;
+        }
+        receivers.by_kind.insert(serving.kind, serving.clone());
+        true
+    }
+
+    /// Removes a receiver; without any, the address is not listened at any more.
+    fn remove(&self, serving: &Arc<Serving>) {
+        let is_over = {
+            let mut receivers = self.lock();
+            let is_there = receivers
+                .by_kind
+                .get(&serving.kind)
+                .is_some_and(|there| Arc::ptr_eq(there, serving));
+            if is_there {
+                receivers.by_kind.remove(&serving.kind);
+            }
+            receivers.is_over |= receivers.by_kind.is_empty();
+            receivers.is_over
+        };
+        if is_over {
+            self.endpoint.forget_listening(self);
+            self.stop.cancel();
+        }
+    }
+
+    /// Returns the receiver of a kind.
+    fn receiver(&self, kind: LinkKind) -> Result<Arc<Serving>, RefusalCode> {
+        let receivers = self.lock();
+        if let Some(serving) = receivers.by_kind.get(&kind) {
+            return Ok(serving.clone());
+        }
+        let other = receivers.by_kind.keys().min().copied();
+        Err(other.map_or(RefusalCode::Busy, RefusalCode::Kind))
+    }
+
+    /// Accepts connections until nothing is served here any more. The listener goes with this.
+    pub(crate) async fn accept(self: Arc<Self>, mut listener: Listener) {
+        let accepting = async {
+            loop {
+                match listener.accept().await {
+                    Ok(incoming) => self.begin(incoming),
+                    Err(error) if is_about_one_connection(&error) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "a server cannot accept connections");
+                        sleep(ACCEPT_PAUSE).await;
                     }
                 }
             }
+        };
+        select! {
+            biased;
+            () = self.until_over() => {}
+            () = accepting => {}
         }
+    }
+
+    /// Waits until nothing is served here any more, and forgets sessions whose lifetime is over.
+    pub(crate) async fn until_over(&self) {
+        let lifetime = self.endpoint.limits.session_lifetime.max(LEAST_LIFETIME);
+        loop {
+            select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                () = sleep(lifetime / EXPIRIES) => self.endpoint.registry.expire(lifetime),
+            }
+        }
+        let left: Vec<_> = self.lock().by_kind.values().cloned().collect();
+        left.iter().for_each(|serving| serving.halt());
     }
 
     /// Starts the task of a connection, if there is room for another handshake.
-    fn begin(self: &Arc<Self>, stream: Stream) {
+    pub(crate) fn begin(self: &Arc<Self>, incoming: Incoming) {
         let Ok(permit) = self.endpoint.handshakes.clone().try_acquire_owned() else {
             count(&self.counts.refused);
-            // The peer may not read it, and then tries again all the same.
-            let _ = stream.try_write(&Answer::Refused(RefusalCode::Busy).encode());
+            incoming.turn_away(&Answer::Refused(RefusalCode::Busy).encode());
             return;
         };
-        let task = connection::run(self.clone(), stream, permit);
+        let task = connection::run(self.clone(), incoming, permit);
         self.endpoint.spawn(self.tasks.track_future(task));
     }
 
-    /// Makes `live` the connection of `link`, and returns the one before it.
-    fn replace(&self, link: LinkId, live: Live) -> Option<Live> {
-        self.live().insert(link, live)
-    }
-
-    /// Forgets the connection of `link`, unless another one took its place.
-    fn forget(&self, link: LinkId, connection: u64) {
-        let mut live = self.live();
-        if live
-            .get(&link)
-            .is_some_and(|live| live.connection == connection)
-        {
-            live.remove(&link);
-        }
-    }
-
-    fn live(&self) -> std::sync::MutexGuard<'_, HashMap<LinkId, Live>> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Receivers> {
+        self.receivers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -9,16 +9,18 @@ use std::{
 
 use hypermesh_wire::Payload;
 
-use crate::{addr::ChannelAddr, incarnation::Incarnation, outcome::panic_text};
+use crate::{
+    addr::ChannelAddr, identity::PeerIdentity, incarnation::Incarnation, outcome::panic_text,
+};
 
 /// What takes the messages of a server.
 ///
-/// It is called on the tasks of the connections, several at once, and in order for each of them. It
-/// must not block. A panic is caught and ends the connection that it came from, no other.
+/// It is called on the tasks of the connections, for several links at once, and in order for each of them. It
+/// must not block. A panic is caught and concerns the link that it came from, no other.
 pub trait Sink: Send + Sync + 'static {
     /// Takes messages off the front of `batch`. With [`Flow::Continue`] all of them count as taken;
     /// with [`Flow::Pause`] those that are left in `batch` come again when [`ready`](Self::ready)
-    /// says so, and nothing is read from this connection until then.
+    /// says so, and the link waits until then.
     ///
     /// What is taken is acknowledged to its sender.
     fn deliver(&self, peer: &Peer, batch: &mut Vec<Payload>) -> Flow;
@@ -29,8 +31,8 @@ pub trait Sink: Send + Sync + 'static {
         Box::pin(future::ready(()))
     }
 
-    /// Learns that a connection ended, however it did; nothing more comes from it. The same peer may
-    /// connect again.
+    /// Learns that a link has ended, or lost its connection. In the second case it may come again, and go on where
+    /// it was.
     fn lost(&self, peer: &Peer) {
         let _ = peer;
     }
@@ -45,7 +47,7 @@ pub enum Flow {
     Pause,
 }
 
-/// The other end of a connection.
+/// The other end of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Peer {
@@ -53,8 +55,11 @@ pub struct Peer {
     pub incarnation: Incarnation,
     /// Where the peer can be dialled, if it said so. It is the peer's word, not checked.
     pub advertised: Option<ChannelAddr>,
-    /// A number of this connection, which no other one of this endpoint has.
-    pub connection: u64,
+    /// Who the peer has proved to be; `None` where its transport proves nothing, and for a link whose route may lead
+    /// through gateways: what a connection proves, it proves of the gateway.
+    pub identity: Option<PeerIdentity>,
+    /// A number of this link, which no other one of this endpoint has; it stays the same over all its connections.
+    pub session: u64,
 }
 
 impl fmt::Display for Peer {
@@ -94,7 +99,7 @@ pub(crate) fn hand_over(sink: &dyn Sink, peer: &Peer, batch: &mut Vec<Payload>) 
     }
 }
 
-/// Tells a sink that a connection ended.
+/// Tells a sink that a link has ended, or lost its connection.
 pub(crate) fn tell_lost(sink: &dyn Sink, peer: &Peer) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| sink.lost(peer))) {
         tracing::error!(%peer, panic = panic_text(panic.as_ref()), "a sink panicked");

@@ -1,4 +1,11 @@
 //! A connected socket of any transport, in two halves.
+//!
+//! The halves keep the rules of `AsyncRead` and `AsyncWrite` whatever waker they are polled with: a poll with
+//! one that does nothing asks what can be done at once, and the next poll, with another one, waits. What a
+//! write took is sent without another call, as long as the other half is read; `poll_flush` waits for it.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     io::{self, IoSlice},
@@ -13,7 +20,15 @@ use tokio::{
     net::{TcpStream, tcp},
 };
 
-use crate::unix_stream::{Unix, UnixReader, UnixWriter};
+#[cfg(feature = "sim")]
+use crate::sim::{SimReader, SimStream, SimWriter};
+use crate::{
+    identity::PeerIdentity,
+    image::Image,
+    pipe::{PipeEnd, PipeReader, PipeWriter},
+    tls::{TlsReader, TlsStream, TlsWriter},
+    unix_stream::{Unix, UnixReader, UnixWriter},
+};
 
 /// An idle TCP connection is probed after this time, and so often, before it counts as lost.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
@@ -25,23 +40,50 @@ const KEEPALIVE_PROBES: u32 = 3;
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(Unix),
+    Pipe(PipeEnd),
+    Tls(TlsStream),
+    #[cfg(feature = "sim")]
+    Sim(SimStream),
+}
+
+/// Sets a TCP socket up to send small messages at once and to notice when the other machine is gone.
+///
+/// # Errors
+///
+/// What the system says about the options.
+pub(crate) fn set_up(socket: &TcpStream) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_PROBES);
+    SockRef::from(socket).set_tcp_keepalive(&keepalive)
 }
 
 impl Stream {
-    /// Returns the stream of a TCP socket, set up to send small messages at once and to notice when
-    /// the other machine is gone.
+    /// Returns the stream of a TCP socket, which is set up.
     ///
     /// # Errors
     ///
     /// What the system says about the options.
     pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        let keepalive = TcpKeepalive::new()
-            .with_time(KEEPALIVE_IDLE)
-            .with_interval(KEEPALIVE_INTERVAL)
-            .with_retries(KEEPALIVE_PROBES);
-        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        set_up(&stream)?;
         Ok(Self::Tcp(stream))
+    }
+
+    /// Returns who the other end has proved to be; nobody proves anything over plain TCP.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub(crate) fn identity(&self) -> io::Result<Option<PeerIdentity>> {
+        Ok(match self {
+            Self::Tcp(_) | Self::Pipe(_) => None,
+            Self::Unix(stream) => Some(PeerIdentity::User(stream.peer_user()?)),
+            Self::Tls(stream) => Some(PeerIdentity::Key(stream.peer())),
+            #[cfg(feature = "sim")]
+            Self::Sim(_) => None,
+        })
     }
 
     /// Returns the user of the other end if that is another one than ours. Only unix sockets know it.
@@ -50,22 +92,25 @@ impl Stream {
     ///
     /// What the system says.
     pub(crate) fn foreign_user(&self) -> io::Result<Option<u32>> {
-        let Self::Unix(stream) = self else {
+        let Some(PeerIdentity::User(user)) = self.identity()? else {
             return Ok(None);
         };
-        let user = stream.peer_user()?;
         Ok((user != nix::unistd::geteuid().as_raw()).then_some(user))
     }
 
-    /// Writes what fits at once; for a last word that nothing waits for.
+    /// Writes what fits at once, in the clear; for a last word that nothing waits for.
     ///
     /// # Errors
     ///
-    /// What the system says; also if nothing fits.
+    /// What the system says; also if nothing fits, and over TLS.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write(bytes),
             Self::Unix(stream) => stream.try_write(bytes),
+            Self::Pipe(_) => Err(io::ErrorKind::WouldBlock.into()),
+            Self::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
+            #[cfg(feature = "sim")]
+            Self::Sim(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
@@ -84,6 +129,19 @@ impl Stream {
                 let (reader, writer) = stream.split()?;
                 (Reader::Unix(reader), Writer::Unix(writer))
             }
+            Self::Pipe(end) => {
+                let (reader, writer) = end.split();
+                (Reader::Pipe(reader), Writer::Pipe(writer))
+            }
+            Self::Tls(stream) => {
+                let (reader, writer) = stream.split();
+                (Reader::Tls(reader), Writer::Tls(writer))
+            }
+            #[cfg(feature = "sim")]
+            Self::Sim(stream) => {
+                let (reader, writer) = stream.split();
+                (Reader::Sim(reader), Writer::Sim(writer))
+            }
         })
     }
 }
@@ -93,6 +151,10 @@ impl Stream {
 pub(crate) enum Reader {
     Tcp(tcp::OwnedReadHalf),
     Unix(UnixReader),
+    Pipe(PipeReader),
+    Tls(TlsReader),
+    #[cfg(feature = "sim")]
+    Sim(SimReader),
 }
 
 impl AsyncRead for Reader {
@@ -104,6 +166,10 @@ impl AsyncRead for Reader {
         match self.get_mut() {
             Self::Tcp(half) => Pin::new(half).poll_read(cx, buffer),
             Self::Unix(half) => half.poll_read(cx, buffer),
+            Self::Pipe(half) => Pin::new(half).poll_read(cx, buffer),
+            Self::Tls(half) => half.poll_read(cx, buffer),
+            #[cfg(feature = "sim")]
+            Self::Sim(half) => Pin::new(half).poll_read(cx, buffer),
         }
     }
 }
@@ -113,23 +179,33 @@ impl AsyncRead for Reader {
 pub(crate) enum Writer {
     Tcp(tcp::OwnedWriteHalf),
     Unix(UnixWriter),
+    Pipe(PipeWriter),
+    Tls(TlsWriter),
+    #[cfg(feature = "sim")]
+    Sim(SimWriter),
 }
 
 impl Writer {
-    /// Waits until a write may take something.
-    pub(crate) async fn writable(&mut self) -> io::Result<()> {
-        match self {
-            Self::Tcp(half) => half.writable().await,
-            Self::Unix(half) => half.writable().await,
+    /// Writes some of `image`, and returns how many bytes.
+    pub(crate) fn poll_write_image(
+        &mut self,
+        cx: &mut Context<'_>,
+        image: &Image,
+    ) -> Poll<io::Result<usize>> {
+        if let Self::Pipe(pipe) = self
+            && let Some(bytes) = image.first()
+        {
+            let len = bytes.len();
+            return pipe.poll_write_bytes(cx, &bytes).map_ok(|()| len);
         }
-    }
-
-    /// Writes what fits at once.
-    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(half) => half.try_write(bytes),
-            Self::Unix(half) => half.try_write(bytes),
+        #[cfg(feature = "sim")]
+        if let Self::Sim(half) = self
+            && let Some(bytes) = image.first()
+        {
+            let len = bytes.len();
+            return half.poll_write_bytes(cx, &bytes).map_ok(|()| len);
         }
+        Pin::new(self).poll_write_vectored(cx, &image.slices())
     }
 }
 
@@ -142,6 +218,10 @@ impl AsyncWrite for Writer {
         match self.get_mut() {
             Self::Tcp(half) => Pin::new(half).poll_write(cx, bytes),
             Self::Unix(half) => half.poll_write(cx, &[IoSlice::new(bytes)]),
+            Self::Pipe(half) => Pin::new(half).poll_write(cx, bytes),
+            Self::Tls(half) => half.poll_write(cx, &[IoSlice::new(bytes)]),
+            #[cfg(feature = "sim")]
+            Self::Sim(half) => Pin::new(half).poll_write(cx, bytes),
         }
     }
 
@@ -153,6 +233,10 @@ impl AsyncWrite for Writer {
         match self.get_mut() {
             Self::Tcp(half) => Pin::new(half).poll_write_vectored(cx, slices),
             Self::Unix(half) => half.poll_write(cx, slices),
+            Self::Pipe(half) => Pin::new(half).poll_write_vectored(cx, slices),
+            Self::Tls(half) => half.poll_write(cx, slices),
+            #[cfg(feature = "sim")]
+            Self::Sim(half) => Pin::new(half).poll_write_vectored(cx, slices),
         }
     }
 
@@ -163,7 +247,10 @@ impl AsyncWrite for Writer {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(half) => Pin::new(half).poll_flush(cx),
-            Self::Unix(_) => Poll::Ready(Ok(())),
+            Self::Unix(_) | Self::Pipe(_) => Poll::Ready(Ok(())),
+            Self::Tls(half) => half.poll_flush(cx),
+            #[cfg(feature = "sim")]
+            Self::Sim(half) => Pin::new(half).poll_flush(cx),
         }
     }
 
@@ -171,6 +258,10 @@ impl AsyncWrite for Writer {
         match self.get_mut() {
             Self::Tcp(half) => Pin::new(half).poll_shutdown(cx),
             Self::Unix(half) => Poll::Ready(half.shut_down()),
+            Self::Pipe(half) => Pin::new(half).poll_shutdown(cx),
+            Self::Tls(half) => half.poll_shutdown(cx),
+            #[cfg(feature = "sim")]
+            Self::Sim(half) => Pin::new(half).poll_shutdown(cx),
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::{fmt, time::Duration};
 
-use hypermesh_wire::{EncodeError, Message, Payload, encode};
+use hypermesh_wire::{EncodeError, Encoded, Message, Payload, encode, encode_with};
 use tokio::sync::oneshot;
 
 use crate::{
     addr::ChannelAddr,
-    link::{CloseReport, Link, LinkStatus, StatusWatch, TryPostError},
+    link::{CloseReport, Link, LinkStatus, StatusWatch},
+    log::{self, Body},
     outcome::{FailReason, Outcome, Parcel, UnknownReason},
 };
 
@@ -36,24 +37,24 @@ impl<M: Message> Tx<M> {
     ///
     /// [`SendError`], with the message, if it was not queued.
     pub fn post(&self, message: M) -> Result<(), SendError<M>> {
-        let payload = match encode(&message) {
-            Ok(payload) => payload,
-            Err(error) => {
-                return Err(SendError {
-                    message,
-                    cause: error.into(),
-                });
+        // Written only when it is needed: a result of this size is not handed from call to call.
+        let mut refused = None;
+        let encoded = encode_with(&message, |Encoded { body, parts }| {
+            let message = log::Message {
+                body: Body::Borrowed(body),
+                parts,
+                asks: false,
+            };
+            if let Err(reason) = self.link.push_message(&message) {
+                refused = Some(reason);
             }
+        });
+        let cause = match (encoded, refused) {
+            (Ok(()), None) => return Ok(()),
+            (Ok(()), Some(reason)) => reason.into(),
+            (Err(error), _) => error.into(),
         };
-        self.link
-            .try_post(TypedParcel {
-                payload,
-                reply: None,
-            })
-            .map_err(|TryPostError { reason, .. }| SendError {
-                message,
-                cause: reason.into(),
-            })
+        Err(SendError { message, cause })
     }
 
     /// Waits for room, queues `message`, and waits for its outcome: `Ok` says that it is in the queue

@@ -12,11 +12,11 @@
 
 #![allow(
     unsafe_code,
-    reason = "a socket is registered with a promise that it stays the same one"
+    reason = "a socket is registered with a promise that it stays the same one, and read into memory that nobody cleared"
 )]
 
 use std::{
-    io::{self, IoSlice, Read, Write},
+    io::{self, IoSlice, Write},
     net::Shutdown,
     os::unix::net::UnixStream,
     sync::Arc,
@@ -24,10 +24,11 @@ use std::{
 };
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use socket2::SockRef;
 use tokio::io::{Interest, ReadBuf, unix::AsyncFd};
 
-/// So much is asked for in one read: what a read may fill is cleared before it.
-const MAX_READ: usize = 256 << 10;
+/// What the system is asked to keep of what is written and not read.
+const SEND_BUFFER: usize = 1 << 20;
 
 /// A connected socket, in one piece.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ impl Unix {
     /// What the system says.
     pub(crate) fn new(stream: tokio::net::UnixStream) -> io::Result<Self> {
         let socket = stream.into_std()?;
+        // As much as the system allows: the two ends take fewer turns.
+        SockRef::from(&socket).set_send_buffer_size(SEND_BUFFER)?;
         Ok(Self { socket })
     }
 
@@ -100,14 +103,17 @@ impl UnixReader {
     ) -> Poll<io::Result<()>> {
         loop {
             let mut ready = ready!(self.socket.poll_read_ready(cx))?;
-            let room = buffer.initialize_unfilled_to(buffer.remaining().min(MAX_READ));
+            // SAFETY: nothing but the system writes to it, and that takes nothing back which was initialized.
+            let room = unsafe { buffer.unfilled_mut() };
             let len = room.len();
-            match ready.get_inner().read(room) {
+            match SockRef::from(ready.get_inner()).recv(room) {
                 Ok(n) => {
                     // Less than there was room for: there is no more, and news will come of what comes.
                     if 0 < n && n < len {
                         ready.clear_ready();
                     }
+                    // SAFETY: the system has written the first `n` bytes.
+                    unsafe { buffer.assume_init(n) };
                     buffer.advance(n);
                     return Poll::Ready(Ok(()));
                 }
@@ -128,23 +134,6 @@ pub(crate) struct UnixWriter {
 }
 
 impl UnixWriter {
-    /// Waits until a write may take something.
-    pub(crate) async fn writable(&mut self) -> io::Result<()> {
-        let room = match &self.room {
-            Some(room) => room,
-            None => self.watch()?,
-        };
-        room.writable().await?.retain_ready();
-        Ok(())
-    }
-
-    /// Writes what fits at once.
-    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // A watch from before the write may know of room that the write did not find: it begins anew.
-        self.room = None;
-        self.socket.get_ref().write(bytes)
-    }
-
     pub(crate) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,

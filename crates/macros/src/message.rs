@@ -4,6 +4,7 @@
 //! *shadow*: a private copy of the type with the attribute `#[serde(remote = "…")]`, which reads and
 //! writes values of the original.
 
+mod layout;
 mod options;
 mod rules;
 mod shadow;
@@ -77,6 +78,7 @@ fn named(input: &DeriveInput, options: &Options, support: &TokenStream) -> Token
         let format = format!("{{}}<{}>", vec!["{}"; args.len()].join(", "));
         quote!(#support::Cow::Owned(#support::format!(#format, __HYPERMESH_NAME, #(#args),*)))
     };
+    let describe = layout::describe(input, support);
     quote! {
         const __HYPERMESH_NAME: &str = #name;
 
@@ -87,6 +89,8 @@ fn named(input: &DeriveInput, options: &Options, support: &TokenStream) -> Token
             fn name() -> #support::Cow<'static, str> {
                 #full_name
             }
+
+            #describe
         }
     }
 }

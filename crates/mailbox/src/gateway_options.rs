@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hypermesh_channel::settings::GONE_TIMEOUT;
 use hypermesh_channel::{ChannelTransport, Limits, LocalHub};
 use tokio::runtime::Handle;
 
@@ -30,8 +31,16 @@ impl GatewayOptions {
             runtime,
             transport,
             hub: LocalHub::new(),
-            limits: Limits::default(),
+            limits: limits(),
             unknown_pause: UNKNOWN_PAUSE.get(),
         }
     }
+}
+
+/// Returns the limits of the settings. A peer that was there and does not listen any more has ended for good here:
+/// a process that is started again is another one, at an address of its own.
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.gone_timeout = Some(GONE_TIMEOUT.get());
+    limits
 }

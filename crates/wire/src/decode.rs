@@ -107,11 +107,14 @@ pub enum DecodeError {
     },
 }
 
-impl de::Error for DecodeError {
+/// What the steps of a decoding fail with: one word, so that their results stay in registers.
+type Fault = Box<DecodeError>;
+
+impl de::Error for Fault {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::Refused {
+        Self::new(DecodeError::Refused {
             message: message.to_string().chars().take(256).collect(),
-        }
+        })
     }
 }
 
@@ -121,8 +124,24 @@ impl de::Error for DecodeError {
 ///
 /// [`DecodeError`] when the payload is not exactly one value of the type.
 pub fn decode<M: DeserializeOwned>(payload: &Payload) -> Result<M, DecodeError> {
-    let mut decoder = Decoder::new(&payload.body, &payload.parts);
-    let message = M::deserialize(&mut decoder)?;
+    decode_borrowed(&payload.body, &payload.parts)
+}
+
+/// Decodes a value that takes the whole of `body` and of `parts`.
+///
+/// The value keeps nothing of `body`: byte strings in it are copied, so that a value never pins the
+/// buffer in which it was received. A part is shared, not copied.
+///
+/// # Errors
+///
+/// [`DecodeError`] when they are not exactly one value of the type.
+#[inline]
+pub fn decode_borrowed<M: DeserializeOwned>(
+    body: &[u8],
+    parts: &[Bytes],
+) -> Result<M, DecodeError> {
+    let mut decoder = Decoder::new(body, parts);
+    let message = M::deserialize(&mut decoder).map_err(|fault| *fault)?;
     decoder.finish()?;
     Ok(message)
 }
@@ -136,16 +155,18 @@ pub fn decode<M: DeserializeOwned>(payload: &Payload) -> Result<M, DecodeError> 
 /// [`DecodeError`] when `input` does not start with a value of the type; it is then as before.
 pub fn decode_front<M: DeserializeOwned>(input: &mut Bytes) -> Result<M, DecodeError> {
     let mut decoder = Decoder::new(input, &[]);
-    let message = M::deserialize(&mut decoder)?;
-    let used = decoder.at;
+    let message = M::deserialize(&mut decoder).map_err(|fault| *fault)?;
+    let used = decoder.at();
     input.advance(used);
     Ok(message)
 }
 
 /// One decoding in progress.
 struct Decoder<'de> {
-    body: &'de [u8],
-    at: usize,
+    /// What is not read yet.
+    rest: &'de [u8],
+    /// The length of the body.
+    len: usize,
     parts: &'de [Bytes],
     n_parts_used: usize,
     depth: u32,
@@ -153,10 +174,11 @@ struct Decoder<'de> {
 }
 
 impl<'de> Decoder<'de> {
+    #[inline]
     fn new(body: &'de [u8], parts: &'de [Bytes]) -> Self {
         Self {
-            body,
-            at: 0,
+            rest: body,
+            len: body.len(),
             parts,
             n_parts_used: 0,
             depth: 0,
@@ -165,13 +187,11 @@ impl<'de> Decoder<'de> {
     }
 
     /// Checks INV-1.
+    #[inline]
     fn finish(self) -> Result<(), DecodeError> {
-        let left = self.left();
-        if left > 0 {
-            return Err(DecodeError::TrailingBytes {
-                offset: self.at,
-                left,
-            });
+        if !self.rest.is_empty() {
+            let (offset, left) = (self.at(), self.rest.len());
+            return Err(DecodeError::TrailingBytes { offset, left });
         }
         if self.n_parts_used < self.parts.len() {
             let (used, parts) = (self.n_parts_used, self.parts.len());
@@ -180,81 +200,125 @@ impl<'de> Decoder<'de> {
         Ok(())
     }
 
-    fn left(&self) -> usize {
-        self.body.len() - self.at
+    /// Returns how many bytes of the body are read.
+    #[inline]
+    fn at(&self) -> usize {
+        self.len - self.rest.len()
     }
 
-    fn end(&self, needed: u64) -> DecodeError {
-        DecodeError::UnexpectedEnd {
-            offset: self.body.len(),
+    #[cold]
+    fn end(&self, needed: u64) -> Fault {
+        Fault::new(DecodeError::UnexpectedEnd {
+            offset: self.len,
             needed,
-        }
+        })
     }
 
-    #[inline]
-    fn byte(&mut self) -> Result<u8, DecodeError> {
-        let byte = *self.body.get(self.at).ok_or_else(|| self.end(1))?;
-        self.at += 1;
-        Ok(byte)
+    /// Returns the error about the byte that was read last.
+    #[cold]
+    fn bad_byte(&self, found: u8, expected: &'static str) -> Fault {
+        Fault::new(DecodeError::BadByte {
+            offset: self.at() - 1,
+            found,
+            expected,
+        })
     }
 
-    #[inline]
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let found = self.body[self.at..].first_chunk::<N>();
-        let array = *found.ok_or_else(|| self.end((N - self.left()) as u64))?;
-        self.at += N;
-        Ok(array)
+    /// Returns the error about the text that was read last.
+    #[cold]
+    fn bad_text(&self, expected: &'static str) -> Fault {
+        Fault::new(DecodeError::BadText {
+            offset: self.at(),
+            expected,
+        })
     }
 
-    #[inline]
-    fn varint(&mut self, bits: u32) -> Result<u64, DecodeError> {
-        match varint::read(&self.body[self.at..], bits) {
-            Ok((value, len)) => {
-                self.at += len;
-                Ok(value)
-            }
-            Err(error) => Err(self.bad_varint(error, bits)),
-        }
-    }
-
-    fn bad_varint(&self, error: ReadError, bits: u32) -> DecodeError {
+    #[cold]
+    fn bad_varint(&self, error: ReadError, bits: u32) -> Fault {
         match error {
             ReadError::End => self.end(1),
-            ReadError::OverLong => DecodeError::OverLong {
-                offset: self.at,
+            ReadError::OverLong => Fault::new(DecodeError::OverLong {
+                offset: self.at(),
                 bits,
-            },
+            }),
         }
     }
 
-    fn bytes(&mut self) -> Result<&'de [u8], DecodeError> {
-        let len = self.varint(64)?;
-        let left = self.left();
-        if len > left as u64 {
-            return Err(self.end(len - left as u64));
+    #[inline]
+    fn byte(&mut self) -> Result<u8, Fault> {
+        let Some((byte, rest)) = self.rest.split_first() else {
+            return Err(self.end(1));
+        };
+        self.rest = rest;
+        Ok(*byte)
+    }
+
+    #[inline]
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+        let Some((array, rest)) = self.rest.split_first_chunk() else {
+            return Err(self.end((N - self.rest.len()) as u64));
+        };
+        self.rest = rest;
+        Ok(*array)
+    }
+
+    #[inline]
+    fn varint<const BITS: u32>(&mut self) -> Result<u64, Fault> {
+        match self.rest {
+            [byte @ 0..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok((*byte).into())
+            }
+            _ => self.long_varint::<BITS>(),
         }
-        let bytes = &self.body[self.at..self.at + len as usize];
-        self.at += len as usize;
+    }
+
+    fn long_varint<const BITS: u32>(&mut self) -> Result<u64, Fault> {
+        match varint::read::<BITS>(self.rest) {
+            Ok((value, len)) => {
+                self.rest = &self.rest[len..];
+                Ok(value)
+            }
+            Err(error) => Err(self.bad_varint(error, BITS)),
+        }
+    }
+
+    fn wide_varint(&mut self) -> Result<u128, Fault> {
+        match varint::read_wide::<128>(self.rest) {
+            Ok((value, len)) => {
+                self.rest = &self.rest[len..];
+                Ok(value)
+            }
+            Err(error) => Err(self.bad_varint(error, 128)),
+        }
+    }
+
+    #[inline]
+    fn bytes(&mut self) -> Result<&'de [u8], Fault> {
+        let len = self.varint::<64>()?;
+        let left = self.rest.len() as u64;
+        if len > left {
+            return Err(self.end(len - left));
+        }
+        let (bytes, rest) = self.rest.split_at(len as usize);
+        self.rest = rest;
         Ok(bytes)
     }
 
-    fn text(&mut self, expected: &'static str) -> Result<&'de str, DecodeError> {
+    #[inline]
+    fn text(&mut self, expected: &'static str) -> Result<&'de str, Fault> {
         let bytes = self.bytes()?;
-        let bad_text = |_| DecodeError::BadText {
-            offset: self.at,
-            expected,
-        };
-        std::str::from_utf8(bytes).map_err(bad_text)
+        std::str::from_utf8(bytes).map_err(|_| self.bad_text(expected))
     }
 
     /// Decodes one level deeper (INV-3).
     #[inline]
     fn nested<T>(
         &mut self,
-        decode: impl FnOnce(&mut Self) -> Result<T, DecodeError>,
-    ) -> Result<T, DecodeError> {
+        decode: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         if self.depth == MAX_DEPTH {
-            return Err(DecodeError::TooDeep { max: MAX_DEPTH });
+            return Err(too_deep());
         }
         self.depth += 1;
         let value = decode(self)?;
@@ -263,8 +327,8 @@ impl<'de> Decoder<'de> {
     }
 
     /// Decodes a [`Blob`](crate::Blob) or [`Marked`](crate::Marked).
-    fn byte_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
-        let tag = self.varint(64)?;
+    fn byte_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Fault> {
+        let tag = self.varint::<64>()?;
         let Some(found) = tag.checked_sub(1) else {
             return visitor.visit_bytes(self.bytes()?);
         };
@@ -275,11 +339,16 @@ impl<'de> Decoder<'de> {
                 let _offer = Offer::new(part.clone());
                 visitor.visit_bytes(part)
             }
-            _ => Err(DecodeError::BadPart {
+            _ => Err(Fault::new(DecodeError::BadPart {
                 found,
                 expected,
                 parts,
-            }),
+            })),
         }
     }
+}
+
+#[cold]
+fn too_deep() -> Fault {
+    Fault::new(DecodeError::TooDeep { max: MAX_DEPTH })
 }

@@ -11,6 +11,7 @@
 //! - **INV-3**: everything that an encoding needs to know lies in its own [`Encoder`], so that one
 //!   inside another does not mix parts, and a panic leaves nothing behind.
 
+mod scratch;
 mod serializer;
 
 use bytes::{Bytes, BytesMut};
@@ -141,6 +142,38 @@ pub fn encode_inline<M: Serialize + ?Sized>(
     result
 }
 
+/// Encodes `message` into a buffer of this thread, and calls `f` with the result.
+///
+/// A small message costs no allocation: the thread keeps the buffer for its next call, unless it has
+/// grown above 64 KiB. An encoding inside `f` or inside a `Serialize` has a buffer of its own.
+///
+/// # Errors
+///
+/// [`EncodeError`] when the value exceeds a limit or its `Serialize` fails; `f` is not called then.
+pub fn encode_with<M: Serialize + ?Sized, R>(
+    message: &M,
+    f: impl FnOnce(Encoded<'_>) -> R,
+) -> Result<R, EncodeError> {
+    let mut encoder = Encoder::new(scratch::take(), MAX_PARTS);
+    let result = message.serialize(&mut encoder).map(|()| {
+        f(Encoded {
+            body: &encoder.body,
+            parts: &mut encoder.parts,
+        })
+    });
+    scratch::give_back(encoder.body);
+    result
+}
+
+/// An encoding that [`encode_with`] lends: the body and the parts that it refers to by index.
+#[derive(Debug)]
+pub struct Encoded<'a> {
+    /// The encoding, without the parts.
+    pub body: &'a [u8],
+    /// The byte strings that were too large for the body, in the order of their use, to be taken.
+    pub parts: &'a mut SmallVec<[Bytes; 2]>,
+}
+
 /// One encoding in progress (INV-3).
 struct Encoder {
     body: BytesMut,
@@ -180,7 +213,14 @@ impl Encoder {
 
     #[inline]
     fn put_varint(&mut self, value: u64) {
-        self.put(varint::write(value, &mut [0; varint::MAX_BYTES]));
+        if value < 0x80 {
+            return self.put(&[value as u8]);
+        }
+        // Bytes of a fixed number are faster to append than those that count.
+        let (bytes, len) = varint::write(value);
+        let end = self.body.len() + len;
+        self.put(&bytes);
+        self.body.truncate(end);
     }
 
     fn put_bytes(&mut self, bytes: &[u8]) {

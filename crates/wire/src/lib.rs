@@ -26,6 +26,7 @@
 //!   format; a [`Blob`] of at least [`PART_THRESHOLD`] bytes travels beside it as a part.
 //! * [`Any`] is one message whose type is not known here: an object inside a process, a payload
 //!   across a link.
+//! * [`Layout`] tells whether two programs mean the same encoding by one type.
 //! * [`Headers`] are small facts that travel with a message.
 
 mod any;
@@ -33,6 +34,7 @@ mod blob;
 mod decode;
 mod encode;
 mod headers;
+mod layout;
 #[doc(hidden)]
 pub mod macro_support;
 mod named;
@@ -44,13 +46,14 @@ mod varint;
 pub use any::{Any, TakeCause, TakeError};
 pub use blob::{Blob, Marked};
 pub use bytes::{Bytes, BytesMut};
-pub use decode::{DecodeError, decode, decode_front};
+pub use decode::{DecodeError, decode, decode_borrowed, decode_front};
 pub use encode::{
-    EncodeError, MAX_DEPTH, MAX_EMPTY, MAX_MARKS, MAX_PARTS, Marks, PART_THRESHOLD, encode,
-    encode_after, encode_inline, encode_marked,
+    EncodeError, Encoded, MAX_DEPTH, MAX_EMPTY, MAX_MARKS, MAX_PARTS, Marks, PART_THRESHOLD,
+    encode, encode_after, encode_inline, encode_marked, encode_with,
 };
 pub use headers::{Headers, HeadersError, HeadersTooLarge};
 pub use hypermesh_macros::Message;
+pub use layout::{Layout, LayoutWalk};
 pub use named::{Message, Message as RemoteMessage, Named};
 pub use payload::Payload;
 pub use type_key::{ParseTypeKeyError, TypeKey};

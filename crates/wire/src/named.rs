@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::layout::LayoutWalk;
 use crate::{Blob, Headers, Marked, Payload, TypeKey};
 
 /// A type with a name that is the same in every process of a mesh.
@@ -21,6 +22,13 @@ pub trait Named: 'static {
 
     /// Returns the name that [`KEY`](Self::KEY) stands for, with the names of type arguments.
     fn name() -> Cow<'static, str>;
+
+    /// Describes the encoding of the type, for its [`Layout`](crate::Layout).
+    ///
+    /// The derive describes all fields. By default the type counts by its [`KEY`](Self::KEY).
+    fn describe(walk: &mut LayoutWalk) {
+        walk.number(Self::KEY.value());
+    }
 }
 
 /// A type whose values can be sent to other processes.
@@ -59,6 +67,11 @@ macro_rules! named_generic {
             fn name() -> Cow<'static, str> {
                 Cow::Owned(applied(stringify!($type), '<', &[$($arg::name()),*], '>'))
             }
+
+            fn describe(walk: &mut LayoutWalk) {
+                walk.text(stringify!($type));
+                $(walk.visit::<$arg>();)*
+            }
         }
     )* };
 }
@@ -70,6 +83,11 @@ macro_rules! named_tuple {
 
             fn name() -> Cow<'static, str> {
                 Cow::Owned(applied("", '(', &[$($arg::name()),*], ')'))
+            }
+
+            fn describe(walk: &mut LayoutWalk) {
+                walk.text(stringify!(($($arg),*)));
+                $(walk.visit::<$arg>();)*
             }
         }
     )* };
@@ -141,6 +159,11 @@ impl<T: Named + ?Sized> Named for Arc<T> {
     fn name() -> Cow<'static, str> {
         Cow::Owned(applied("Arc", '<', &[T::name()], '>'))
     }
+
+    fn describe(walk: &mut LayoutWalk) {
+        walk.text("Arc");
+        walk.visit::<T>();
+    }
 }
 
 impl<T: Named, const N: usize> Named for [T; N] {
@@ -150,6 +173,12 @@ impl<T: Named, const N: usize> Named for [T; N] {
 
     fn name() -> Cow<'static, str> {
         Cow::Owned(format!("[{}; {N}]", T::name()))
+    }
+
+    fn describe(walk: &mut LayoutWalk) {
+        walk.text("array");
+        walk.number(N as u64);
+        walk.visit::<T>();
     }
 }
 

@@ -3,9 +3,9 @@
 use std::hint::black_box;
 
 use hypermesh::ndslice::{Extent, Ordinal, Range, Rank, Region};
-use hypermesh_benches::{Report, Unit};
+use hypermesh_benches::{Outcome, Report, Unit};
 
-use crate::{Outcome, beside, exactly, mesh, within};
+use crate::{beside, exactly, mesh, within};
 
 /// The longest that one operation may take, in nanoseconds.
 const LIMIT: f64 = 1_000.0;

@@ -3,10 +3,10 @@
 use std::hint::black_box;
 
 use hypermesh::ndslice::{Ordinal, Overlay, Range, RankMap, RankSet};
-use hypermesh_benches::{Report, Unit};
+use hypermesh_benches::{Outcome, Report, Unit};
 
 use crate::memory::bytes_of;
-use crate::{Outcome, beside, exactly, mesh};
+use crate::{beside, exactly, mesh};
 
 /// The least runs of the map.
 const N_RUNS: usize = 10_000;

@@ -5,7 +5,8 @@ use std::hint::black_box;
 use hypermesh::ndslice::{Range, Rank, Region};
 use hypermesh_benches::Report;
 
-use crate::{Outcome, beside, mesh};
+use crate::{beside, mesh};
+use hypermesh_benches::Outcome;
 
 /// How much slower than the bare loops it may be.
 const LIMIT: f64 = 3.0;

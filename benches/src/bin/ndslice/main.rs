@@ -9,17 +9,13 @@ mod planning;
 mod selecting;
 mod set_operations;
 
-use std::error::Error;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
 use hypermesh::ndslice::{Extent, Region};
-use hypermesh_benches::{Figure, Limit, Options, Report, Unit};
-
-/// What a step of the benchmark returns.
-pub(crate) type Outcome<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+use hypermesh_benches::{Figure, Limit, Options, Outcome, Report, Unit};
 
 /// The least time of one sample, in nanoseconds.
 const MIN_SAMPLE: u64 = 2_000_000;

@@ -5,7 +5,8 @@ use std::hint::black_box;
 use hypermesh::ndslice::{Extent, Point, Region, Selection};
 use hypermesh_benches::Report;
 
-use crate::{Outcome, beside};
+use crate::beside;
+use hypermesh_benches::Outcome;
 
 /// How much more a byte of a long text may take than one of a short text.
 const LINEAR: f64 = 1.5;

@@ -6,10 +6,10 @@ use std::ops::Range;
 
 use hypermesh::ndslice::RankSet;
 use hypermesh::ndslice::tree::{self, hosts, postal};
-use hypermesh_benches::{Report, Unit};
+use hypermesh_benches::{Outcome, Report, Unit};
 
 use crate::memory::calls_of;
-use crate::{Outcome, beside, exactly, within};
+use crate::{beside, exactly, within};
 
 /// Members of the tree.
 const COUNT: usize = 1 << 20;

@@ -5,7 +5,8 @@ use std::hint::black_box;
 use hypermesh::ndslice::{Rank, RankSet, Region, Selection};
 use hypermesh_benches::Report;
 
-use crate::{Outcome, beside, mesh};
+use crate::{beside, mesh};
+use hypermesh_benches::Outcome;
 
 /// Boxes of the union.
 const N_BOXES: usize = 1_000;

@@ -5,7 +5,8 @@ use std::hint::black_box;
 use hypermesh::ndslice::{Ordinal, RankMap, RankSet, shape};
 use hypermesh_benches::Report;
 
-use crate::{Outcome, beside};
+use crate::beside;
+use hypermesh_benches::Outcome;
 
 /// How much longer a linear operation may take on ten times as many runs.
 const LINEAR: f64 = 13.0;

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use hypermesh::alloc::{AllocSpec, Allocator, LocalAllocator, ProcessAllocator};
 use hypermesh::prelude::*;
 use hypermesh::proc_mesh::default_transport;
-use hypermesh_benches::{Figure, Limit, Report, Unit};
+use hypermesh_benches::{Figure, Limit, Outcome, Report, Unit};
 
 use crate::raw::Echoes;
-use crate::{Outcome, PAYLOAD, nanoseconds};
+use crate::{PAYLOAD, nanoseconds};
 
 /// Processes of a round.
 const N_PROCESSES: usize = 8;
@@ -50,7 +50,7 @@ pub(crate) async fn measure(report: &mut Report) -> Outcome<()> {
     let cx = global_root_client();
     let limit = Limit::RatioAtMost(3.0);
     let hosts = Figure::new("cast+gather 8 processes, host", Unit::Nanoseconds, limit);
-    if report.wants(hosts.name) {
+    if report.wants(&hosts.name) {
         let host_mesh = HostMesh::local().await?;
         let mut proc_mesh = host_mesh
             .spawn(cx, "bench", extent!(procs = N_PROCESSES))
@@ -60,7 +60,7 @@ pub(crate) async fn measure(report: &mut Report) -> Outcome<()> {
         host_mesh.shutdown(cx).await?;
     }
     let alloc = Figure::new("cast+gather 8 processes, alloc", Unit::Nanoseconds, limit);
-    if report.wants(alloc.name) {
+    if report.wants(&alloc.name) {
         let mut allocator = ProcessAllocator::new(BootstrapCommand::current()?);
         let mut proc_mesh =
             ProcMesh::allocate(allocator.allocate(spec(N_PROCESSES)).await?).await?;
@@ -72,7 +72,7 @@ pub(crate) async fn measure(report: &mut Report) -> Outcome<()> {
         Unit::Nanoseconds,
         Limit::AtMost(20e6),
     );
-    if report.wants(local.name) {
+    if report.wants(&local.name) {
         let mut allocator = LocalAllocator::new();
         let mut proc_mesh = ProcMesh::allocate(allocator.allocate(spec(N_LOCAL)).await?).await?;
         let mirrors = proc_mesh.spawn::<Mirror>(cx, "mirrors", &()).await?;

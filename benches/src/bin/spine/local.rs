@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use hypermesh::actor::Proc;
 use hypermesh::prelude::*;
-use hypermesh_benches::{Figure, Limit, Report, Unit};
+use hypermesh_benches::{Figure, Limit, Outcome, Report, Unit};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Outcome, bench_proc};
+use crate::bench_proc;
 
 /// Messages of one repetition: fewer than the queue of an actor may hold, for the sender is faster.
 const N_TELLS: u64 = 500_000;

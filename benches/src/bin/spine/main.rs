@@ -14,7 +14,6 @@ mod processes;
 mod raw;
 mod role;
 
-use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use hypermesh::actor::{Proc, ProcOptions};
 use hypermesh::alloc::bootstrap;
 use hypermesh::channel::ChannelTransport;
 use hypermesh::mailbox::{Gateway, GatewayOptions, ProcId, WorldId};
-use hypermesh_benches::{Options, Report};
+use hypermesh_benches::{Options, Outcome, Report};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::role::Role;
@@ -33,9 +32,6 @@ pub(crate) const PAYLOAD: usize = 64;
 
 /// Threads of the runtime.
 const N_THREADS: usize = 2;
-
-/// What a step of the benchmark returns.
-pub(crate) type Outcome<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Outcome<ExitCode> {
     // First of all, for it is the baseline of what a process costs.

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hypermesh::actor::Proc;
 use hypermesh::prelude::*;
-use hypermesh_benches::{Figure, Limit, Report, Unit};
+use hypermesh_benches::{Figure, Limit, Outcome, Report, Unit};
 use tokio::sync::Notify;
 
+use crate::bench_proc;
 use crate::role::Role;
-use crate::{Outcome, bench_proc};
 
 /// Actors that are alive at the same time.
 const N_ACTORS: usize = 100_000;
@@ -114,7 +114,7 @@ async fn spawn_all(proc: &Proc) -> Outcome<Vec<ActorHandle<Idle>>> {
 
 /// Takes as the samples of `figure` what children in `role` print; each is as cold as the others.
 fn in_children(report: &mut Report, mut figure: Figure, role: Role) -> Outcome<()> {
-    if !report.wants(figure.name) {
+    if !report.wants(&figure.name) {
         return Ok(());
     }
     for _ in 0..report.repeat() {

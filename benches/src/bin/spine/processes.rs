@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use hypermesh::prelude::*;
-use hypermesh_benches::{Figure, Limit, Report, Unit};
+use hypermesh_benches::{Figure, Limit, Outcome, Report, Unit};
 
-use crate::{Outcome, nanoseconds, proc_table, raw};
+use crate::{nanoseconds, proc_table, raw};
 
 /// Worker processes.
 const N_WORKERS: usize = 16;
@@ -21,7 +21,7 @@ pub(crate) async fn measure(report: &mut Report) -> Outcome<()> {
     let mut left = Figure::new("left of 16 processes", Unit::Count, Limit::AtMost(0.0));
     if ![&start, &stop, &left]
         .into_iter()
-        .any(|figure| report.wants(figure.name))
+        .any(|figure| report.wants(&figure.name))
     {
         return Ok(());
     }

@@ -8,9 +8,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{ChannelAddr, Host, Machine, Unix, UnixName, parse};
+use super::{ChannelAddr, Host, Machine, SimName, Unix, UnixName, parse};
 
-/// The parts of an address.
+/// The parts of an address. A new kind is added at the end: the number of a kind is on the wire.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "ChannelAddr")]
 enum Parts<'a> {
@@ -21,6 +21,11 @@ enum Parts<'a> {
     TcpEvery(u16),
     TcpIp(IpAddr, u16),
     TcpName(#[serde(borrow)] Text<'a>, u16),
+    TlsEvery(u16),
+    TlsIp(IpAddr, u16),
+    TlsName(#[serde(borrow)] Text<'a>, u16),
+    SimFresh,
+    SimName(#[serde(borrow)] Text<'a>),
 }
 
 /// A text that is not copied where the format has it in memory.
@@ -40,6 +45,13 @@ impl<'a> From<&'a ChannelAddr> for Parts<'a> {
                 Machine::Ip(ip) => Self::TcpIp(*ip, *port),
                 Machine::Name(name) => Self::TcpName(text(name), *port),
             },
+            ChannelAddr::Tls { host, port } => match &host.0 {
+                Machine::Every => Self::TlsEvery(*port),
+                Machine::Ip(ip) => Self::TlsIp(*ip, *port),
+                Machine::Name(name) => Self::TlsName(text(name), *port),
+            },
+            ChannelAddr::Sim(SimName(None)) => Self::SimFresh,
+            ChannelAddr::Sim(SimName(Some(name))) => Self::SimName(text(name)),
         }
     }
 }
@@ -47,6 +59,7 @@ impl<'a> From<&'a ChannelAddr> for Parts<'a> {
 impl Parts<'_> {
     fn into_addr(self) -> Result<ChannelAddr, parse::AddrProblem> {
         let tcp = |host, port| ChannelAddr::Tcp { host, port };
+        let tls = |host, port| ChannelAddr::Tls { host, port };
         Ok(match self {
             Self::Local(number) => ChannelAddr::Local(number),
             Self::UnixFresh => ChannelAddr::Unix(UnixName::fresh()),
@@ -55,6 +68,11 @@ impl Parts<'_> {
             Self::TcpEvery(port) => tcp(Host::every(), port),
             Self::TcpIp(ip, port) => ChannelAddr::tcp(ip, port),
             Self::TcpName(Text(name), port) => tcp(parse::host(&name)?, port),
+            Self::TlsEvery(port) => tls(Host::every(), port),
+            Self::TlsIp(ip, port) => ChannelAddr::tls(ip, port),
+            Self::TlsName(Text(name), port) => tls(parse::host(&name)?, port),
+            Self::SimFresh => ChannelAddr::Sim(SimName::fresh()),
+            Self::SimName(Text(name)) => ChannelAddr::Sim(parse::sim_name(&name)?),
         })
     }
 }

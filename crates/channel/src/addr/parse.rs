@@ -2,12 +2,14 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{ChannelAddr, Host, MAX_ADDR_LEN, Machine, Unix, UnixName};
+use super::{ChannelAddr, Host, MAX_ADDR_LEN, Machine, SimName, Unix, UnixName};
 
 /// The longest name of a unix socket, in bytes: a socket address holds 108, one is for the NUL.
 const MAX_UNIX_NAME: usize = 107;
 /// The longest host name that the domain name system allows.
 const MAX_HOST_NAME: usize = 253;
+/// The longest name in a simulated network, in bytes.
+const MAX_SIM_NAME: usize = 64;
 /// How much of a refused text an error repeats, in characters.
 const SHOWN: usize = 80;
 
@@ -49,11 +51,13 @@ pub enum AddrProblem {
     #[error("it has {0} bytes, and {MAX_ADDR_LEN} are allowed")]
     TooLong(usize),
     /// Nothing says which transport is meant.
-    #[error("it has no scheme; known are local:, unix:, tcp:, tcp://, ipc:// and inproc://")]
+    #[error(
+        "it has no scheme; known are local:, unix:, tcp:, tls:, sim:, tcp://, tls://, sim://, ipc:// and inproc://"
+    )]
     NoScheme,
     /// The transport is not known.
     #[error(
-        "the scheme {0:?} is not known; known are local, unix and tcp, and the URLs tcp://, ipc:// and inproc://"
+        "the scheme {0:?} is not known; known are local, unix, tcp, tls and sim, and the URLs tcp://, tls://, sim://, ipc:// and inproc://"
     )]
     UnknownScheme(String),
     /// A local address without a decimal number.
@@ -67,7 +71,10 @@ pub enum AddrProblem {
     /// A path or name that does not fit into a socket address.
     #[error("the path or name has {0} bytes, and a unix socket takes {MAX_UNIX_NAME}")]
     PathTooLong(usize),
-    /// A TCP address without a port.
+    /// Something that is no name in a simulated network.
+    #[error("{0:?} is not a name of 1 to {MAX_SIM_NAME} letters, digits, -, _ and .")]
+    BadSimName(String),
+    /// A TCP or TLS address without a port.
     #[error("it has no port")]
     NoPort,
     /// A port that is not a number that fits.
@@ -99,12 +106,17 @@ pub(super) fn addr(text: &str) -> Result<ChannelAddr, AddrProblem> {
     }
     let (scheme, rest) = text.split_once(':').ok_or(AddrProblem::NoScheme)?;
     match (scheme, rest.strip_prefix("//")) {
-        ("tcp", Some(rest)) => tcp(rest),
+        ("tcp", url) => {
+            socket(url.unwrap_or(rest)).map(|(host, port)| ChannelAddr::Tcp { host, port })
+        }
+        ("tls", url) => {
+            socket(url.unwrap_or(rest)).map(|(host, port)| ChannelAddr::Tls { host, port })
+        }
+        ("sim", url) => sim(url.unwrap_or(rest)),
         ("ipc", Some(rest)) => unix(rest),
         ("inproc", Some(rest)) => local(rest),
         ("local", _) => local(rest),
         ("unix", _) => unix(rest),
-        ("tcp", None) => tcp(rest),
         _ => Err(AddrProblem::UnknownScheme(clip(scheme))),
     }
 }
@@ -148,7 +160,24 @@ pub(super) fn abstract_name(text: &str) -> Result<UnixName, AddrProblem> {
     Ok(UnixName(Unix::Abstract(text.into())))
 }
 
-fn tcp(text: &str) -> Result<ChannelAddr, AddrProblem> {
+fn sim(text: &str) -> Result<ChannelAddr, AddrProblem> {
+    Ok(ChannelAddr::Sim(match text {
+        "" => SimName::fresh(),
+        name => sim_name(name)?,
+    }))
+}
+
+/// Checks a name in a simulated network.
+pub(super) fn sim_name(text: &str) -> Result<SimName, AddrProblem> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    if text.is_empty() || MAX_SIM_NAME < text.len() || !text.bytes().all(allowed) {
+        return Err(AddrProblem::BadSimName(clip(text)));
+    }
+    Ok(SimName(Some(text.into())))
+}
+
+/// Parses host and port.
+fn socket(text: &str) -> Result<(Host, u16), AddrProblem> {
     if let Some(text) = text.strip_prefix('[') {
         let (host, rest) = text.split_once(']').ok_or(AddrProblem::BadBrackets)?;
         let ip: Ipv6Addr = host.parse().map_err(|_| AddrProblem::BadHost(clip(host)))?;
@@ -156,16 +185,13 @@ fn tcp(text: &str) -> Result<ChannelAddr, AddrProblem> {
             return Err(AddrProblem::NoPort);
         }
         let port = rest.strip_prefix(':').ok_or(AddrProblem::BadBrackets)?;
-        return Ok(ChannelAddr::tcp(ip.into(), parse_port(port)?));
+        return Ok((Host::from(std::net::IpAddr::V6(ip)), parse_port(port)?));
     }
     let (host, port) = text.rsplit_once(':').ok_or(AddrProblem::NoPort)?;
     if host.contains(':') {
         return Err(AddrProblem::BadBrackets);
     }
-    Ok(ChannelAddr::Tcp {
-        host: self::host(host)?,
-        port: parse_port(port)?,
-    })
+    Ok((self::host(host)?, parse_port(port)?))
 }
 
 fn parse_port(text: &str) -> Result<u16, AddrProblem> {
@@ -173,7 +199,7 @@ fn parse_port(text: &str) -> Result<u16, AddrProblem> {
     port.ok_or_else(|| AddrProblem::BadPort(clip(text)))
 }
 
-/// Checks the host of a TCP address, which is no IPv6 address.
+/// Checks the host of a TCP or TLS address, which is no IPv6 address.
 pub(super) fn host(text: &str) -> Result<Host, AddrProblem> {
     if text == "*" {
         return Ok(Host::every());

@@ -1,14 +1,21 @@
-//! The handshake: what both ends read, and the bytes that `docs/wire.md` shows.
+//! The handshake and how a session begins: what both ends read, and the bytes that `docs/wire.md` shows.
 
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::{
+    frame::{Ack, Credit, HEADER_LEN, Header, Kind, Nack},
+    image::Image,
+    incarnation::SessionId,
+    log::{Body, Bounds, Log, Message},
+    open::{Open, Opened, decode_refused, encode_refused},
+    outcome::FailReason,
+};
 
 fn hello() -> Hello {
     Hello {
         incarnation: Incarnation::from_wire(0x1122_3344_5566_7788),
-        link: LinkId(*b"0123456789abcdef"),
-        kind: LinkKind::PARCELS,
         advertised: Some("tcp:h:1".parse().unwrap()),
     }
 }
@@ -16,9 +23,37 @@ fn hello() -> Hello {
 fn accepted() -> Answer {
     Answer::Accepted(Accepted {
         incarnation: Incarnation::from_wire(1),
+    })
+}
+
+fn open() -> Open {
+    Open {
+        id: SessionId(*b"0123456789abcdef"),
+        kind: LinkKind::PARCELS,
+        incarnation: Incarnation::from_wire(0x1122_3344_5566_7788),
+        acked: 299,
+        sent: 300,
+        advertised: Some("tcp:h:1".parse().unwrap()),
+        turn: 2,
+        roams: true,
+        path: vec!["unix:@s".parse().unwrap()],
+    }
+}
+
+fn opened() -> Opened {
+    Opened {
+        incarnation: Incarnation::from_wire(1),
+        resumed: true,
+        ack: Ack {
+            next: 300,
+            credit: Credit {
+                seq: 1000,
+                load: 1 << 20,
+            },
+        },
         max_message: 256 << 20,
         advertised: None,
-    })
+    }
 }
 
 fn split(bytes: &[u8]) -> (Preamble, &[u8]) {
@@ -41,40 +76,88 @@ fn check_document(name: &str, bytes: &[u8]) {
     );
 }
 
-#[test]
-fn the_vectors_of_the_document_are_what_is_sent() {
-    use crate::{decoder::Decoder, frame::Control, image::Image};
-    use bytes::Bytes;
-    use hypermesh_wire::Payload;
+/// Checks the header of `kind` for session 3 and the body against the document.
+#[track_caller]
+fn check_frame(name: &str, kind: Kind, session: u32, body: &[u8]) {
+    let header = Header::control(kind, session, body.len()).encode();
+    check_document(name, &[&header, body].concat());
+}
 
+#[test]
+fn the_vectors_of_the_handshake_are_what_is_sent() {
     check_document("hello", &hello().encode());
     check_document("answer accepted", &accepted().encode());
     let refused = |code| Answer::Refused(code).encode();
     check_document("answer refused version", &refused(RefusalCode::Version));
-    check_document(
-        "answer refused kind",
-        &refused(RefusalCode::Kind(LinkKind(5))),
-    );
-    check_document("frame ask", &crate::frame::ASK_FRAME);
-    check_document("frame ack", &Control::Ack(300).encode());
-    check_document("frame closed", &Control::Closed(7).encode());
-    let message = Payload {
-        body: Bytes::from_static(b"body"),
-        parts: [Bytes::from_static(b"one"), Bytes::new()]
-            .into_iter()
-            .collect(),
+}
+
+#[test]
+fn the_vectors_of_control_frames_are_what_is_sent() {
+    check_frame("frame open", Kind::Open, 3, &open().encode());
+    check_frame("frame opened", Kind::Opened, 3, &opened().encode());
+    let refused = encode_refused(RefusalCode::Kind(LinkKind(5)));
+    check_frame("frame refused", Kind::Refused, 3, &refused);
+    let ack = opened().ack;
+    let mut body = Vec::new();
+    ack.put(&mut body);
+    check_frame("frame ack", Kind::Ack, 3, &body);
+    assert_eq!(Ack::decode(&body), Some(ack));
+    check_frame("frame closed", Kind::Closed, 3, &body);
+    let (seq, code) = (300, Nack::TOO_LARGE);
+    let nack = Nack { seq, code };
+    let mut body = Vec::new();
+    nack.put(&mut body);
+    check_frame("frame nack", Kind::Nack, 3, &body);
+    assert_eq!(Nack::decode(&body), Some(nack));
+    check_frame("frame ask", Kind::Ask, 3, &[]);
+    check_frame("frame close", Kind::Close, 3, &[]);
+    check_frame("frame lost", Kind::Lost, 3, &[]);
+    check_frame("frame ping", Kind::Ping, 0, &[]);
+    check_frame("frame pong", Kind::Pong, 0, &[]);
+}
+
+/// Returns what a session writes for the messages that `push` puts into its log, the first of which has number 300.
+fn logged(push: impl FnOnce(&mut Log<()>)) -> Vec<u8> {
+    let (messages, bytes) = (1000, 1 << 30);
+    let mut log = Log::new(3, Bounds { messages, bytes });
+    let reason = FailReason::Closed;
+    (0..300).for_each(|_| log.reject(reason.clone()));
+    let all = Credit {
+        seq: u64::MAX,
+        load: u64::MAX,
     };
+    log.on_credit(all);
+    log.take(usize::MAX, &mut Image::default());
+    push(&mut log);
     let mut image = Image::default();
-    image.push(&message);
-    let bytes: Vec<u8> = image
-        .slices()
-        .iter()
-        .flat_map(|slice| slice.to_vec())
-        .collect();
-    check_document("frame data", &bytes);
-    let mut messages = Vec::new();
-    Decoder::new(100).feed(&bytes, &mut messages).unwrap();
-    assert_eq!(messages, [message]);
+    log.take(usize::MAX, &mut image);
+    let slices = image.slices();
+    slices.iter().flat_map(|slice| slice.to_vec()).collect()
+}
+
+#[test]
+fn the_vectors_of_messages_are_what_is_sent() {
+    let parts = [Bytes::from_static(b"one"), Bytes::new()];
+    let message = |asks| Message {
+        body: Body::Borrowed(b"body"),
+        parts: &parts,
+        asks,
+    };
+    check_document("frame data", &logged(|log| log.push(&message(false))));
+    let asking = logged(|log| log.push(&message(true)));
+    check_document("frame data-ask", &asking);
+    check_document("frame void", &logged(|log| log.reject(FailReason::Closed)));
+    let long = Bytes::from(vec![7; 1 << 20]);
+    let message = Message {
+        body: Body::Shared(&long),
+        parts: &[],
+        asks: false,
+    };
+    let chunks = logged(|log| log.push(&message));
+    // The header of the chunk, and that of the message with the first bytes of its body.
+    check_document("frame chunk", &chunks[..HEADER_LEN + HEADER_LEN + 4]);
+    let second = HEADER_LEN + (256 << 10);
+    check_document("frame chunk 2", &chunks[second..second + HEADER_LEN + 4]);
 }
 
 #[test]
@@ -101,6 +184,45 @@ fn both_ends_read_what_the_other_sent() {
         let bytes = answer.encode();
         assert_eq!(Answer::decode(WIRE_VERSION, split(&bytes).1), Ok(answer));
     }
+}
+
+#[test]
+fn both_ends_read_how_a_session_begins() {
+    assert_eq!(Open::decode(&open().encode().into()), Ok(open()));
+    assert_eq!(Opened::decode(&opened().encode().into()), Ok(opened()));
+    for code in [
+        RefusalCode::Busy,
+        RefusalCode::Kind(LinkKind(7)),
+        RefusalCode::Unknown(99),
+    ] {
+        assert_eq!(decode_refused(&encode_refused(code).into()), Some(code));
+    }
+}
+
+#[test]
+fn how_a_session_begins_is_malformed_if_it_is_cut_too_long_or_contradicts_itself() {
+    let (open_body, opened_body) = (Bytes::from(open().encode()), Bytes::from(opened().encode()));
+    for len in 0..open_body.len() {
+        assert!(Open::decode(&open_body.slice(..len)).is_err(), "{len}");
+    }
+    for len in 0..opened_body.len() {
+        assert!(Opened::decode(&opened_body.slice(..len)).is_err(), "{len}");
+    }
+    let longer = |body: &Bytes| Bytes::from([body, &b"x"[..]].concat());
+    let end = HandshakeError::Malformed("end");
+    assert_eq!(Open::decode(&longer(&open_body)), Err(end.clone()));
+    assert_eq!(Opened::decode(&longer(&opened_body)), Err(end));
+    let backwards = Open {
+        sent: 298,
+        ..open()
+    };
+    let error = Open::decode(&backwards.encode().into());
+    assert_eq!(error, Err(HandshakeError::Malformed("sent")));
+    let mut body = opened().encode();
+    body[8] = 2;
+    let error = Opened::decode(&body.into());
+    assert_eq!(error, Err(HandshakeError::Malformed("answer")));
+    assert_eq!(decode_refused(&Bytes::from_static(&[6, 0])), None);
 }
 
 #[test]
@@ -171,5 +293,11 @@ proptest! {
     fn random_bytes_never_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
         let _ = Hello::decode(&bytes);
         let _ = Answer::decode(WIRE_VERSION, &bytes);
+        let bytes = Bytes::from(bytes);
+        let _ = Open::decode(&bytes);
+        let _ = Opened::decode(&bytes);
+        let _ = decode_refused(&bytes);
+        let _ = Ack::decode(&bytes);
+        let _ = Nack::decode(&bytes);
     }
 }

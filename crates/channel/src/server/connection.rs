@@ -1,70 +1,54 @@
-//! One accepted connection: reads messages, gives them to the sink, acknowledges them.
-//!
-//! # Invariants
-//!
-//! - **INV-1**: a link has one connection that delivers. A new one answers after the old one has
-//!   ended, so that nothing of the old one arrives behind what came over the new one.
-//! - **INV-2**: only what the sink took is acknowledged.
+//! One accepted connection: from its handshake to its end.
 
 use std::{
-    future::poll_fn,
-    io, mem,
-    pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll, ready},
-    time::Duration,
+    collections::BTreeMap,
+    io,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use bytes::BufMut;
-use hypermesh_wire::Payload;
+use bytes::Bytes;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf},
+    io::{AsyncReadExt, AsyncWriteExt},
     select,
     sync::OwnedSemaphorePermit,
-    task::yield_now,
-    time::{Instant, sleep, timeout},
+    time::timeout,
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{
-    Live, Serving, count,
+    LAST_WORDS, Listening, Serving, count,
     greeting::{self, GreetingError},
 };
 use crate::{
-    decoder::Decoder,
-    frame::{CONTROL_LEN, Control, FrameError},
-    handshake::{Accepted, Answer, Hello, RefusalCode},
-    session::Receiving,
-    sink::{Peer, Taken, hand_over, tell_lost},
+    carried::Carried,
+    frame::{FrameError, Header},
+    handshake::{Accepted, Answer, RefusalCode},
+    heart::Heart,
+    identity::PeerIdentity,
+    inlet::{End, Inlet, Sessions},
+    listener::Incoming,
+    open::Open,
+    outcome::ProtocolError,
+    outlet::Outlet,
+    relay::{self, Leg},
+    served::Served,
+    settings::Limits,
     stream::{Reader, Stream, Writer},
 };
 
-/// So much is read at once, on the stack; an idle connection holds no memory for what may come.
-const SMALL_READ: usize = 4 << 10;
-/// So much is read at once while much arrives, unless it goes straight into the memory of a large message.
-const LARGE_READ: usize = 64 << 10;
-/// How long the last words of a connection may take.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// So much is read at once of what is thrown away.
+const DRAIN: usize = 4 << 10;
 
-/// Why a connection ended.
-#[derive(Debug, thiserror::Error)]
-enum End {
-    #[error("the peer ended it")]
-    Peer,
-    #[error("the server stopped")]
-    Stopped,
-    #[error("a newer connection of the link took its place")]
-    Replaced,
-    #[error("a sink panicked: {0}")]
-    Panicked(String),
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    #[error(transparent)]
-    Frame(#[from] FrameError),
-}
-
-/// The task of a connection, from its handshake to its end.
-pub(super) async fn run(serving: Arc<Serving>, stream: Stream, permit: OwnedSemaphorePermit) {
+/// The task of a connection.
+pub(super) async fn run(
+    listening: Arc<Listening>,
+    incoming: Incoming,
+    permit: OwnedSemaphorePermit,
+) {
+    let Some(stream) = establish(&listening, incoming).await else {
+        return;
+    };
+    let identity = stream.identity().ok().flatten();
     let foreign_user = stream.foreign_user();
     let (mut reader, mut writer) = match stream.split() {
         Ok(halves) => halves,
@@ -73,37 +57,37 @@ pub(super) async fn run(serving: Arc<Serving>, stream: Stream, permit: OwnedSema
             return;
         }
     };
-    let limit = serving.endpoint.limits.handshake_timeout;
+    let endpoint = &listening.endpoint;
     let greet = async {
         if let Some(user) = foreign_user? {
             return Err(GreetingError::ForeignUser(user));
         }
-        let hello = greeting::read(&mut reader, serving.kind).await?;
-        let connections = serving.endpoint.connections.clone();
-        let slot = connections
-            .try_acquire_owned()
-            .map_err(|_| GreetingError::Busy)?;
-        let place = Place::take(serving.clone(), &hello).await?;
+        let hello = greeting::read(&mut reader).await?;
+        let slot = endpoint.connections.clone().try_acquire_owned();
+        let slot = slot.map_err(|_| GreetingError::Busy)?;
+        // Before the answer: of two connections from one peer the later one has the larger number.
+        let number = endpoint.next_connection();
         let accepted = Accepted {
-            incarnation: serving.endpoint.incarnation,
-            max_message: serving.endpoint.limits.message,
-            advertised: serving.endpoint.advertised(),
+            incarnation: endpoint.incarnation,
         };
         writer
             .write_all(&Answer::Accepted(accepted).encode())
             .await?;
-        Ok((hello, slot, place))
+        writer.flush().await?;
+        Ok((hello, number, slot))
     };
     let greeted = select! {
         biased;
-        () = serving.stop.cancelled() => return,
-        greeted = timeout(limit, greet) => greeted.unwrap_or(Err(GreetingError::Timeout)),
+        () = listening.stop.cancelled() => return,
+        greeted = timeout(endpoint.limits.handshake_timeout, greet) => {
+            greeted.unwrap_or(Err(GreetingError::Timeout))
+        }
     };
-    let (hello, _slot, place) = match greeted {
+    let (_hello, number, _slot) = match greeted {
         Ok(greeted) => greeted,
         Err(error) => {
             tracing::debug!(%error, "a connection was refused");
-            count(&serving.counts.refused);
+            count(&listening.counts.refused);
             if let Some(code) = error.refusal() {
                 refuse(&mut reader, &mut writer, code).await;
             }
@@ -111,16 +95,34 @@ pub(super) async fn run(serving: Arc<Serving>, stream: Stream, permit: OwnedSema
         }
     };
     drop(permit);
-    count(&serving.counts.accepted);
-    let peer = Peer {
-        incarnation: hello.incarnation,
-        advertised: hello.advertised,
-        connection: place.connection,
+    count(&listening.counts.accepted);
+    serve(&listening, number, reader, writer, identity).await;
+    count(&listening.counts.ended);
+}
+
+/// Goes through the handshake of the transport, if it has one.
+async fn establish(listening: &Listening, incoming: Incoming) -> Option<Stream> {
+    let endpoint = &listening.endpoint;
+    let establish = incoming.establish(&endpoint.dialer.tls);
+    let established = select! {
+        biased;
+        () = listening.stop.cancelled() => return None,
+        established = timeout(endpoint.limits.handshake_timeout, establish) => established,
     };
-    Connection::new(&serving, peer, reader, writer)
-        .run(&place.stop)
-        .await;
-    count(&serving.counts.ended);
+    match established {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(refused)) => {
+            count(&listening.counts.refused);
+            tracing::warn!(error = %refused.error, "a connection was refused");
+            refused.linger().await;
+            None
+        }
+        Err(_) => {
+            count(&listening.counts.refused);
+            tracing::debug!("a peer did not come through the handshake of its transport in time");
+            None
+        }
+    }
 }
 
 /// Tells the peer why it is refused, and gives it time to read that.
@@ -128,306 +130,215 @@ async fn refuse(reader: &mut Reader, writer: &mut Writer, code: RefusalCode) {
     let answer = Answer::Refused(code).encode();
     let talk = async {
         writer.write_all(&answer).await?;
-        drain(reader, writer).await
+        // A socket that is closed with unread input may take back what was written last.
+        writer.shutdown().await?;
+        let mut buffer = [0; DRAIN];
+        while reader.read(&mut buffer).await? != 0 {}
+        Ok::<_, io::Error>(())
     };
     // A peer that does not listen is told nothing, and has its second.
     let _ = timeout(LAST_WORDS, talk).await;
 }
 
-/// Ends the stream, and reads what still comes until the peer ends it too: a socket that is closed
-/// with unread input may take back what was written last.
-async fn drain(reader: &mut Reader, writer: &mut Writer) -> io::Result<()> {
-    writer.shutdown().await?;
-    let mut buffer = vec![0; LARGE_READ];
-    while reader.read(&mut buffer).await? != 0 {}
-    Ok(())
-}
-
-/// The place of a link's one connection (INV-1), until it is dropped.
-struct Place {
-    serving: Arc<Serving>,
-    hello: Hello,
-    connection: u64,
-    /// Told when the connection is to end.
-    stop: CancellationToken,
-    ended: CancellationToken,
-}
-
-impl Place {
-    /// Takes the place, and waits until the connection that had it has ended.
-    async fn take(serving: Arc<Serving>, hello: &Hello) -> Result<Self, GreetingError> {
-        let connection = serving.endpoint.next_connection();
-        let stop = serving.stop.child_token();
-        let ended = CancellationToken::new();
-        let live = Live {
-            connection,
-            stop: stop.clone(),
-            ended: ended.clone(),
-        };
-        let before = serving.replace(hello.link, live);
-        let place = Self {
-            serving,
-            hello: hello.clone(),
-            connection,
-            stop,
-            ended,
-        };
-        if let Some(before) = before {
-            before.stop.cancel();
-            select! {
-                () = before.ended.cancelled() => {}
-                // Still another connection came while this one waited.
-                () = place.stop.cancelled() => return Err(GreetingError::Occupied),
-            }
-        }
-        Ok(place)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.serving.forget(self.hello.link, self.connection);
-        self.ended.cancel();
-    }
-}
-
-/// An accepted connection at work.
-struct Connection<'a> {
-    serving: &'a Serving,
-    peer: Peer,
+/// Carries the sessions that the peer opens, until the connection ends or nothing is served any more.
+async fn serve(
+    listening: &Arc<Listening>,
+    number: u64,
     reader: Reader,
     writer: Writer,
-    decoder: Decoder,
-    /// Where much is read into, while much arrives.
-    large: Vec<u8>,
-    receiving: Receiving,
-    /// What was received and not taken by the sink.
-    batch: Vec<Payload>,
-    /// Whether the sender wants to hear what was taken, as soon as that is all of the batch.
-    asked: bool,
-    replies: Replies,
-}
-
-impl<'a> Connection<'a> {
-    fn new(serving: &'a Serving, peer: Peer, reader: Reader, writer: Writer) -> Self {
-        Self {
-            serving,
-            peer,
-            reader,
-            writer,
-            decoder: Decoder::new(serving.endpoint.limits.message),
-            large: Vec::new(),
-            receiving: Receiving::default(),
-            batch: Vec::new(),
-            asked: false,
-            replies: Replies::default(),
+    identity: Option<PeerIdentity>,
+) {
+    let endpoint = &listening.endpoint;
+    let outlet = Outlet::new(number, writer);
+    let heart = Heart::new(&outlet, endpoint.limits.ping_interval);
+    let writing = {
+        let outlet = outlet.clone();
+        endpoint.spawn_connection(async move { outlet.run().await })
+    };
+    let sessions = Opened {
+        listening,
+        outlet: &outlet,
+        heart: &heart,
+        identity,
+        by_number: Mutex::default(),
+    };
+    let mut inlet = Inlet::new(reader, &outlet, &sessions, heart.clone(), &endpoint.limits);
+    let end = {
+        let reading = pin!(inlet.run());
+        select! {
+            biased;
+            end = reading => Some(end),
+            () = sessions.stopped() => None,
         }
-    }
-
-    async fn run(mut self, stop: &CancellationToken) {
-        let end = match self.work(stop).await {
-            Ok(never) => match never {},
-            Err(end) => end,
-        };
-        tell_lost(&*self.serving.sink, &self.peer);
-        let peer = &self.peer;
-        match &end {
+    };
+    match &end {
+        Some(End::Protocol(ProtocolError::Frame(FrameError::Cut))) => {
             // Nobody is cut off in the middle by his own will.
-            End::Frame(FrameError::Cut) => tracing::debug!(%peer, "a connection was lost"),
-            End::Frame(error) => {
-                count(&self.serving.counts.broken);
-                tracing::warn!(%peer, %error, "a peer broke the protocol");
-            }
-            End::Panicked(panic) => tracing::error!(%peer, panic, "a sink panicked"),
-            end => tracing::debug!(%peer, %end, "a connection ended"),
+            tracing::debug!(number, "a connection was lost");
         }
-        if let End::Stopped = end {
-            // The peer may be gone: then there is nobody to say good-bye to.
-            let _ = timeout(LAST_WORDS, self.say_closed()).await;
+        Some(End::Protocol(error)) => {
+            count(&listening.counts.broken);
+            tracing::warn!(number, %error, "a peer broke the protocol");
+        }
+        Some(end) => tracing::debug!(number, %end, "a connection ended"),
+        None => {
+            // What the sessions said last is written, and the peer ends the stream after that.
+            outlet.end();
+            let _ = timeout(LAST_WORDS, inlet.drain()).await;
+        }
+    }
+    outlet.kill();
+    // It was told to end, and ends without waiting for anything.
+    let _ = writing.await;
+    for (_, session) in sessions.all() {
+        session.on_lost(number);
+    }
+}
+
+/// The sessions of an accepted connection.
+struct Opened<'a> {
+    listening: &'a Arc<Listening>,
+    outlet: &'a Arc<Outlet>,
+    heart: &'a Arc<Heart>,
+    identity: Option<PeerIdentity>,
+    by_number: Mutex<BTreeMap<u32, Taken>>,
+}
+
+/// A session of an accepted connection.
+#[derive(Clone)]
+enum Taken {
+    /// It is served here.
+    Served(Arc<Served>),
+    /// It is carried on.
+    Relayed(Arc<Leg>),
+}
+
+impl Taken {
+    fn carried(&self) -> Arc<dyn Carried> {
+        match self {
+            Self::Served(session) => session.clone(),
+            Self::Relayed(leg) => leg.clone(),
         }
     }
 
-    async fn work(&mut self, stop: &CancellationToken) -> Result<std::convert::Infallible, End> {
-        let mut stopped = pin!(stop.cancelled());
-        let delay = self.serving.endpoint.limits.ack_delay;
-        let mut ack_time = pin!(sleep(delay));
-        loop {
-            let had_unsaid = self.receiving.has_unsaid();
-            select! {
-                biased;
-                () = &mut stopped => return Err(self.stopped()),
-                result = self.replies.finish(&mut self.writer), if !self.replies.is_empty() => {
-                    result?;
-                    continue;
-                }
-                result = read(&mut self.reader, &mut self.decoder, &mut self.batch, &mut self.large) => result?,
-                () = &mut ack_time, if had_unsaid => {
-                    self.acknowledge(true)?;
-                    continue;
-                }
-            }
-            self.asked |= self.decoder.take_asked();
-            while !self.batch.is_empty() {
-                if self.deliver()? {
-                    break;
-                }
-                // What was taken is acknowledged now, however long the pause is.
-                self.acknowledge(true)?;
-                select! {
-                    biased;
-                    () = &mut stopped => return Err(self.stopped()),
-                    result = self.replies.finish(&mut self.writer), if !self.replies.is_empty() => result?,
-                    () = self.serving.sink.ready(&self.peer) => yield_now().await,
-                }
-            }
-            let asked = mem::take(&mut self.asked);
-            self.acknowledge(asked)?;
-            if !had_unsaid && self.receiving.has_unsaid() {
-                ack_time.as_mut().reset(Instant::now() + delay);
-            }
+    fn serving(&self) -> Option<Arc<Serving>> {
+        match self {
+            Self::Served(session) => Some(session.serving().clone()),
+            Self::Relayed(_) => None,
         }
     }
+}
 
-    fn stopped(&self) -> End {
-        if self.serving.stop.is_cancelled() {
-            End::Stopped
-        } else {
-            End::Replaced
-        }
-    }
-
-    /// Gives the batch to the sink, and returns whether it took all.
-    fn deliver(&mut self) -> Result<bool, End> {
-        let len = |batch: &[Payload]| {
-            batch
-                .iter()
-                .map(|message| message.len() as u64)
-                .sum::<u64>()
+impl Opened<'_> {
+    /// Waits until nothing is served any more, and every session knows.
+    async fn stopped(&self) {
+        self.listening.stop.cancelled().await;
+        let servings: Vec<_> = {
+            let sessions = self.lock();
+            sessions.values().filter_map(Taken::serving).collect()
         };
-        let (messages, bytes) = (self.batch.len(), len(&self.batch));
-        match hand_over(&*self.serving.sink, &self.peer, &mut self.batch) {
-            Taken::All => {
-                self.receiving.on_delivered(messages as u64, bytes);
-                Ok(true)
+        let told = async {
+            for serving in servings {
+                serving.sessions.wait().await;
             }
-            Taken::Some(taken) => {
-                let bytes = bytes.saturating_sub(len(&self.batch));
-                self.receiving.on_delivered(taken as u64, bytes);
-                Ok(false)
-            }
-            Taken::Panicked(panic) => Err(End::Panicked(panic)),
+        };
+        // A peer that does not read is told nothing.
+        let _ = timeout(LAST_WORDS, told).await;
+    }
+
+    /// Serves a session here.
+    fn serve(&self, open: &Open, number: u32) -> Result<(), RefusalCode> {
+        let serving = self.listening.receiver(open.kind)?;
+        let endpoint = &self.listening.endpoint;
+        // Who a session that roams is from, its connection does not prove.
+        let identity = self.identity.filter(|_| !open.roams);
+        let limits = &endpoint.limits;
+        let session = endpoint.registry.open(open, identity, serving, limits)?;
+        self.take(number, Taken::Served(session.clone()));
+        if session.carry(open, number, self.outlet) {
+            Ok(())
+        } else {
+            self.lock().remove(&number);
+            Err(RefusalCode::Busy)
         }
     }
 
-    fn acknowledge(&mut self, reason: bool) -> io::Result<()> {
-        if let Some(count) = self.receiving.ack_due(reason) {
-            self.replies.set(Control::Ack(count));
-            self.replies.write(&mut self.writer)?;
+    /// Ends the relay of a session that is opened again, so that it does not count beside the new one.
+    fn forget_relay(&self, number: u32) {
+        let relay = {
+            let mut sessions = self.lock();
+            let is_relay = matches!(sessions.get(&number), Some(Taken::Relayed(_)));
+            if is_relay {
+                sessions.remove(&number)
+            } else {
+                None
+            }
+        };
+        if let Some(relay) = relay {
+            relay.carried().on_lost(self.outlet.connection);
         }
-        Ok(())
     }
 
-    /// Tells the peer that the server stopped, and how many messages it took (INV-2).
-    async fn say_closed(&mut self) -> io::Result<()> {
-        self.replies
-            .set(Control::Closed(self.receiving.delivered()));
-        self.replies.finish(&mut self.writer).await?;
-        drain(&mut self.reader, &mut self.writer).await
+    /// Takes a session in place of another one with its number.
+    fn take(&self, number: u32, session: Taken) {
+        let before = self.lock().insert(number, session.clone());
+        if let Some(before) = before.map(|before| before.carried())
+            && !Arc::ptr_eq(&before, &session.carried())
+        {
+            before.on_lost(self.outlet.connection);
+        }
+    }
+
+    /// Returns whether a session may have this number: one session can be opened under many.
+    fn has_place(&self, number: u32, limits: &Limits) -> bool {
+        let sessions = self.lock();
+        sessions.len() < limits.sessions || sessions.contains_key(&number)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, Taken>> {
+        self.by_number
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Reads once, and appends the messages that are complete to `batch`.
-///
-/// Nothing is lost if the future is dropped.
-async fn read(
-    reader: &mut Reader,
-    decoder: &mut Decoder,
-    batch: &mut Vec<Payload>,
-    large: &mut Vec<u8>,
-) -> Result<(), End> {
-    if let Some((bytes, missing)) = decoder.direct() {
-        let room = missing.min(bytes.capacity() - bytes.len());
-        let n = reader.read_buf(&mut bytes.limit(room)).await?;
-        if n == 0 {
-            return Err(FrameError::Cut.into());
+impl Sessions for Opened<'_> {
+    fn find(&self, number: u32) -> Option<Arc<dyn Carried>> {
+        let session = self.lock().get(&number).cloned();
+        session.map(|session| session.carried())
+    }
+
+    fn open(&self, header: Header, body: &Bytes) -> Result<(), ProtocolError> {
+        let open = Open::decode(body)?;
+        let number = header.session;
+        if number == 0 {
+            return Err(header.bad_body().into());
         }
-        return Ok(decoder.direct_done(batch)?);
-    }
-    poll_fn(|cx| {
-        if large.is_empty() {
-            let mut small = [0; SMALL_READ];
-            let n = ready!(poll_feed(cx, reader, decoder, batch, &mut small))?;
-            if n == SMALL_READ {
-                *large = vec![0; LARGE_READ];
-            }
-        } else if ready!(poll_feed(cx, reader, decoder, batch, large))? <= SMALL_READ {
-            *large = Vec::new();
+        let limits = &self.listening.endpoint.limits;
+        let opened = if !self.has_place(number, limits) {
+            Err(RefusalCode::Busy)
+        } else if open.path.is_empty() {
+            self.serve(&open, number)
+        } else {
+            self.forget_relay(number);
+            let endpoint = &self.listening.endpoint;
+            let leg = relay::begin(endpoint, open, number, self.outlet);
+            leg.map(|leg| self.take(number, Taken::Relayed(leg)))
+        };
+        match opened {
+            Ok(()) => Ok(()),
+            Err(code) => self.heart.refuse(number, code),
         }
-        Poll::Ready(Ok(()))
-    })
-    .await
-}
-
-/// Reads once by way of `buffer`, and returns how much that was.
-fn poll_feed(
-    cx: &mut Context<'_>,
-    reader: &mut Reader,
-    decoder: &mut Decoder,
-    batch: &mut Vec<Payload>,
-    buffer: &mut [u8],
-) -> Poll<Result<usize, End>> {
-    let mut buffer = ReadBuf::new(buffer);
-    ready!(Pin::new(reader).poll_read(cx, &mut buffer))?;
-    if buffer.filled().is_empty() {
-        let end = decoder.end().map_or_else(End::from, |()| End::Peer);
-        return Poll::Ready(Err(end));
-    }
-    decoder.feed(buffer.filled(), batch)?;
-    Poll::Ready(Ok(buffer.filled().len()))
-}
-
-/// What is said to the sender: the newest number replaces one that was not yet begun.
-#[derive(Debug, Default)]
-struct Replies {
-    bytes: [u8; CONTROL_LEN],
-    /// What is not written of `bytes`.
-    left: usize,
-    next: Option<Control>,
-}
-
-impl Replies {
-    fn set(&mut self, control: Control) {
-        self.next = Some(control);
     }
 
-    fn is_empty(&self) -> bool {
-        self.left == 0 && self.next.is_none()
+    fn leave(&self, number: u32) {
+        self.lock().remove(&number);
     }
 
-    /// Writes everything. Nothing is lost if the future is dropped.
-    async fn finish(&mut self, writer: &mut Writer) -> io::Result<()> {
-        while !self.is_empty() {
-            writer.writable().await?;
-            self.write(writer)?;
-        }
-        Ok(())
-    }
-
-    /// Writes what the socket takes at once.
-    fn write(&mut self, writer: &mut Writer) -> io::Result<()> {
-        loop {
-            if self.left == 0 {
-                let Some(control) = self.next.take() else {
-                    return Ok(());
-                };
-                self.bytes = control.encode();
-                self.left = CONTROL_LEN;
-            }
-            match writer.try_write(&self.bytes[CONTROL_LEN - self.left..]) {
-                Ok(n) => self.left -= n,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
-            }
-        }
+    fn all(&self) -> Vec<(u32, Arc<dyn Carried>)> {
+        let sessions = self.lock();
+        let all = sessions.iter();
+        all.map(|(number, session)| (*number, session.carried()))
+            .collect()
     }
 }

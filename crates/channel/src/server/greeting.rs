@@ -5,9 +5,7 @@ use std::io;
 use tokio::io::AsyncReadExt;
 
 use crate::{
-    handshake::{
-        HandshakeError, Hello, LinkKind, PREAMBLE_LEN, Preamble, RefusalCode, WIRE_VERSION,
-    },
+    handshake::{HandshakeError, Hello, PREAMBLE_LEN, Preamble, RefusalCode, WIRE_VERSION},
     stream::Reader,
 };
 
@@ -18,16 +16,12 @@ pub(super) enum GreetingError {
     Io(#[from] io::Error),
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
-    #[error("the peer wants to send {asked}, and {served} are taken")]
-    Kind { asked: LinkKind, served: LinkKind },
     #[error("the peer runs as user {0}")]
     ForeignUser(u32),
     #[error("the endpoint has as many connections as it allows")]
     Busy,
     #[error("the peer did not introduce itself in time")]
     Timeout,
-    #[error("the connection before it did not end in time")]
-    Occupied,
 }
 
 impl GreetingError {
@@ -36,19 +30,18 @@ impl GreetingError {
         match self {
             Self::Io(_) | Self::Timeout => None,
             Self::Handshake(error) => Some(error.into()),
-            Self::Kind { served, .. } => Some(RefusalCode::Kind(*served)),
             Self::ForeignUser(_) => Some(RefusalCode::Identity),
-            Self::Busy | Self::Occupied => Some(RefusalCode::Busy),
+            Self::Busy => Some(RefusalCode::Busy),
         }
     }
 }
 
-/// Reads the hello of a peer that may dial what is served here.
+/// Reads the hello of a peer.
 ///
 /// # Errors
 ///
 /// Why it may not, or could not say so.
-pub(super) async fn read(reader: &mut Reader, served: LinkKind) -> Result<Hello, GreetingError> {
+pub(super) async fn read(reader: &mut Reader) -> Result<Hello, GreetingError> {
     let mut preamble = [0; PREAMBLE_LEN];
     reader.read_exact(&mut preamble).await?;
     let preamble = Preamble::decode(&preamble)?;
@@ -62,12 +55,5 @@ pub(super) async fn read(reader: &mut Reader, served: LinkKind) -> Result<Hello,
         }
         .into());
     }
-    let hello = Hello::decode(&rest)?;
-    if hello.kind != served {
-        return Err(GreetingError::Kind {
-            asked: hello.kind,
-            served,
-        });
-    }
-    Ok(hello)
+    Ok(Hello::decode(&rest)?)
 }

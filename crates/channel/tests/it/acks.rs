@@ -3,38 +3,18 @@
 use std::time::{Duration, Instant};
 
 use hypermesh_channel::{Endpoint, Outcome, Tx};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::UnixStream,
-};
 
-use crate::rig::*;
+use crate::{by_hand::*, rig::*};
 
 const NEVER: Duration = Duration::from_secs(3600);
-/// The bytes of the question for an acknowledgement.
-const ASK: [u8; 8] = [4, 0, 0, 0, 0, 0, 0, 0];
 
 /// An endpoint that acknowledges nothing by itself, but after 256 messages or 1 MiB.
 fn silent() -> Endpoint {
-    endpoint_with(|limits| limits.ack_delay = NEVER)
-}
-
-/// Reads one control frame from a server.
-async fn read_control(stream: &mut UnixStream) -> Vec<u8> {
-    let mut bytes = vec![0; 16];
-    soon(stream.read_exact(&mut bytes)).await.unwrap();
-    bytes
-}
-
-/// Connects to a server by hand, as the link `link`.
-async fn link_by_hand(server: &hypermesh_channel::Server, link: [u8; 16]) -> UnixStream {
-    let mut stream = connect(server.addr()).await;
-    stream.write_all(&hello(link)).await.unwrap();
-    let mut head = [0; 12];
-    soon(stream.read_exact(&mut head)).await.unwrap();
-    let rest = usize::from(u16::from_le_bytes([head[10], head[11]]));
-    soon(stream.read_exact(&mut vec![0; rest])).await.unwrap();
-    stream
+    endpoint_with(|limits| {
+        limits.ack_delay = NEVER;
+        // A tick, too, acknowledges what a receiver took before it paused.
+        limits.ping_interval = NEVER;
+    })
 }
 
 #[tokio::test]
@@ -43,15 +23,15 @@ async fn what_nobody_waits_for_is_acknowledged_after_the_delay() {
     let endpoint = endpoint_with(|limits| limits.ack_delay = delay);
     let keeper = Keeper::new();
     let server = serve(&endpoint, &keeper);
-    let mut stream = link_by_hand(&server, [1; 16]).await;
+    let mut wire = Wire::open(&server, 1).await;
     let sent = Instant::now();
-    stream.write_all(&data("one")).await.unwrap();
-    stream.write_all(&data("two")).await.unwrap();
-    assert_eq!(read_control(&mut stream).await, control(2, 2));
+    wire.send(&[data(SESSION, 0, "one")]).await;
+    wire.send(&[data(SESSION, 1, "two")]).await;
+    assert_eq!(wire.read_ack().await, 2);
     assert!(delay <= sent.elapsed(), "{:?}", sent.elapsed());
     // The next ones wait anew.
-    stream.write_all(&data("three")).await.unwrap();
-    assert_eq!(read_control(&mut stream).await, control(2, 3));
+    wire.send(&[data(SESSION, 2, "three")]).await;
+    assert_eq!(wire.read_ack().await, 3);
     assert!(2 * delay <= sent.elapsed(), "{:?}", sent.elapsed());
 }
 
@@ -60,34 +40,43 @@ async fn who_asks_is_answered_at_once_when_all_before_the_question_is_taken() {
     let endpoint = silent();
     let keeper = Keeper::with_allowance(1);
     let server = serve(&endpoint, &keeper);
-    let mut stream = link_by_hand(&server, [1; 16]).await;
-    let mut bytes = [data("one"), data("two")].concat();
-    bytes.extend(ASK);
-    stream.write_all(&bytes).await.unwrap();
+    let mut wire = Wire::open(&server, 1).await;
+    let (one, two) = (data(SESSION, 0, "one"), data(SESSION, 1, "two"));
+    wire.send(&[one, two, ask(SESSION)]).await;
     // The sink pauses: what it took is acknowledged all the same.
-    assert_eq!(read_control(&mut stream).await, control(2, 1));
+    assert_eq!(wire.read_ack().await, 1);
     keeper.allow(usize::MAX - 1);
-    assert_eq!(read_control(&mut stream).await, control(2, 2));
+    assert_eq!(wire.read_ack().await, 2);
     // A question without anything new has no answer: the next one is for what comes after it.
-    stream.write_all(&ASK).await.unwrap();
-    stream.write_all(&data("three")).await.unwrap();
-    stream.write_all(&ASK).await.unwrap();
-    assert_eq!(read_control(&mut stream).await, control(2, 3));
+    wire.send(&[ask(SESSION)]).await;
+    wire.send(&[data(SESSION, 2, "three")]).await;
+    wire.send(&[ask(SESSION)]).await;
+    assert_eq!(wire.read_ack().await, 3);
+    // A message that asks is a question too.
+    let four = Frame {
+        kind: DATA_ASK,
+        ..data(SESSION, 3, "four")
+    };
+    wire.send(&[four]).await;
+    assert_eq!(wire.read_ack().await, 4);
 }
 
 #[tokio::test]
-async fn a_question_with_a_body_breaks_the_protocol() {
+async fn a_question_with_a_body_or_parts_breaks_the_protocol() {
     let endpoint = silent();
     let keeper = Keeper::new();
     let server = serve(&endpoint, &keeper);
-    let mut stream = link_by_hand(&server, [1; 16]).await;
-    stream
-        .write_all(&[4, 0, 0, 0, 1, 0, 0, 0, 9])
-        .await
-        .unwrap();
-    read_to_end(&mut stream).await;
-    keeper.until_lost(1).await;
-    assert_eq!(server.stats().broken, 1);
+    let bad = [
+        Frame::control(ASK, SESSION, &[9]).bytes(),
+        header(ASK, 1, 0, SESSION, 0),
+    ];
+    for (i, bytes) in (0..).zip(bad) {
+        let mut wire = Wire::open(&server, i).await;
+        wire.send_bytes(&bytes).await;
+        read_to_end(&mut wire.stream).await;
+        keeper.until_lost(usize::from(i) + 1).await;
+    }
+    assert_eq!(server.stats().broken, 2);
 }
 
 #[tokio::test]
@@ -97,26 +86,20 @@ async fn a_link_asks_when_it_is_flushed_or_closed_and_not_before() {
     let link = endpoint.dial_link::<Numbered>(&peer.addr()).unwrap();
     let mut clerk = Clerk::new();
     clerk.post(&link, payload("one"));
-    let mut stream = peer.accept().await;
-    let mut one = vec![0; data("one").len()];
-    soon(stream.read_exact(&mut one)).await.unwrap();
-    assert_eq!(one, data("one"));
+    let mut wire = peer.accept().await;
+    wire.expect(0, "one").await;
     // Were there a question behind the first message, it would come before the second.
     clerk.post(&link, payload("two"));
-    let mut two = vec![0; data("two").len()];
-    soon(stream.read_exact(&mut two)).await.unwrap();
-    assert_eq!(two, data("two"));
+    wire.expect(1, "two").await;
     let answer = async {
-        let mut ask = [0; 8];
-        soon(stream.read_exact(&mut ask)).await.unwrap();
-        assert_eq!(ask, ASK);
-        stream.write_all(&control(2, 2)).await.unwrap();
+        let question = ask(wire.session);
+        assert_eq!(wire.read().await, question);
+        wire.ack(2).await;
         // What is acknowledged is not asked for again.
-        soon(stream.read_exact(&mut two)).await.unwrap();
-        assert_eq!(two, data("tre"));
-        soon(stream.read_exact(&mut ask)).await.unwrap();
-        assert_eq!(ask, ASK);
-        stream.write_all(&control(2, 3)).await.unwrap();
+        wire.expect(2, "tre").await;
+        assert_eq!(wire.read().await, question);
+        wire.ack(3).await;
+        assert_eq!(wire.read().await, Frame::control(CLOSE, wire.session, &[]));
     };
     let flush_and_close = async {
         assert_eq!(link.flush(DEADLINE).await, 0);
@@ -168,4 +151,38 @@ async fn many_messages_are_acknowledged_without_a_question() {
     for _ in 0..1000 - 256 {
         assert_eq!(clerk.next().await.1, Outcome::Acked);
     }
+}
+
+#[tokio::test]
+async fn a_long_queue_needs_few_acknowledgements_and_the_last_comes_when_the_receiver_stops() {
+    const COUNT: u64 = 20_001;
+    let endpoint = silent();
+    let keeper = Keeper::new();
+    let server = serve(&endpoint, &keeper);
+    let mut wire = Wire::open(&server, 1).await;
+    let frames: Vec<_> = (0..COUNT).map(|seq| data(SESSION, seq, "x")).collect();
+    // Cut anywhere, as the network does.
+    for bytes in frames
+        .iter()
+        .flat_map(Frame::bytes)
+        .collect::<Vec<_>>()
+        .chunks(10_000)
+    {
+        wire.send_bytes(bytes).await;
+    }
+    for _ in 0..COUNT {
+        keeper.next().await;
+    }
+    soon(server.stop()).await;
+    let mut acks = 0;
+    let last = loop {
+        let frame = wire.read().await;
+        if frame.kind == CLOSED {
+            break word(&frame.body, 0);
+        }
+        assert_eq!(frame.kind, ACK);
+        acks += 1;
+    };
+    assert_eq!(last, COUNT);
+    assert!((1..=200).contains(&acks), "{acks}");
 }

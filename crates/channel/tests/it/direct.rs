@@ -6,13 +6,9 @@ use std::{
 };
 
 use hypermesh_channel::{ChannelTransport, Endpoint, FailReason, Link};
-use tokio::{
-    io::AsyncReadExt,
-    net::UnixStream,
-    task::{JoinSet, yield_now},
-};
+use tokio::task::{JoinSet, yield_now};
 
-use crate::rig::*;
+use crate::{by_hand::*, rig::*};
 
 /// Longer than parcels of a burst are apart.
 const CALM: Duration = Duration::from_micros(100);
@@ -30,27 +26,27 @@ async fn connected(
     endpoint: &Endpoint,
     clerk: &mut Clerk,
     peer: &ByHand,
-) -> (Link<Numbered>, UnixStream) {
+) -> (Link<Numbered>, Wire) {
     let link = endpoint.dial_link::<Numbered>(&peer.addr()).unwrap();
     clerk.post(&link, payload("hello"));
-    let mut stream = peer.accept().await;
-    let mut bytes = data("hello");
-    soon(stream.read_exact(&mut bytes)).await.unwrap();
+    let mut wire = peer.accept().await;
+    wire.expect(0, "hello").await;
     calm().await;
-    (link, stream)
+    (link, wire)
 }
 
 #[tokio::test]
 async fn a_post_on_an_idle_link_is_with_the_peer_when_it_returns() {
     let (endpoint, peer) = (endpoint(), ByHand::new());
     let mut clerk = Clerk::new();
-    let (link, stream) = connected(&endpoint, &mut clerk, &peer).await;
-    let mut stream = stream.into_std().unwrap();
+    let (link, wire) = connected(&endpoint, &mut clerk, &peer).await;
+    let expected = data(wire.session, 1, "now").bytes();
+    let mut stream = wire.stream.into_std().unwrap();
     clerk.post(&link, payload("now"));
     // Nothing else ran on the one thread of this runtime since then.
-    let mut bytes = vec![0; data("now").len()];
+    let mut bytes = vec![0; expected.len()];
     assert_eq!(stream.read(&mut bytes).unwrap(), bytes.len());
-    assert_eq!(bytes, data("now"));
+    assert_eq!(bytes, expected);
 }
 
 #[tokio::test]
@@ -58,7 +54,7 @@ async fn what_does_not_fit_is_written_by_the_task() {
     const LEN: usize = 10_000;
     let (endpoint, peer) = (endpoint(), ByHand::new());
     let mut clerk = Clerk::new();
-    let (link, mut stream) = connected(&endpoint, &mut clerk, &peer).await;
+    let (link, mut wire) = connected(&endpoint, &mut clerk, &peer).await;
     // More than any socket keeps, each one alone, so that some post meets a full socket.
     let texts: Vec<String> = (0..200u8)
         .map(|i| char::from(b'a' + i % 26).to_string().repeat(LEN))
@@ -67,10 +63,8 @@ async fn what_does_not_fit_is_written_by_the_task() {
         clerk.post(&link, payload(text));
         calm().await;
     }
-    for text in &texts {
-        let mut bytes = vec![0; data(text).len()];
-        soon(stream.read_exact(&mut bytes)).await.unwrap();
-        assert_eq!(bytes, data(text));
+    for (seq, text) in (1..).zip(&texts) {
+        wire.expect(seq, text).await;
     }
 }
 
@@ -80,7 +74,7 @@ async fn a_peer_that_does_not_read_makes_the_queue_full_and_not_the_memory() {
     let peer = ByHand::new();
     let endpoint = endpoint_with(|limits| limits.sender_queue_messages = WAITING);
     let mut clerk = Clerk::new();
-    let (link, _stream) = connected(&endpoint, &mut clerk, &peer).await;
+    let (link, _wire) = connected(&endpoint, &mut clerk, &peer).await;
     let mut refused = None;
     // The task of the link has no turn: none of these is one of a burst, and nobody takes what is left.
     for _ in 0..200 {
@@ -107,14 +101,12 @@ async fn a_peer_that_does_not_read_makes_the_queue_full_and_not_the_memory() {
 async fn a_post_on_a_lost_connection_arrives_over_the_next_one() {
     let (endpoint, peer) = (endpoint(), ByHand::new());
     let mut clerk = Clerk::new();
-    let (link, stream) = connected(&endpoint, &mut clerk, &peer).await;
+    let (link, wire) = connected(&endpoint, &mut clerk, &peer).await;
     // The task of the link has no turn between the loss and the post.
-    drop(stream);
+    drop(wire);
     clerk.post(&link, payload("again"));
-    let mut stream = peer.accept().await;
-    let mut bytes = vec![0; data("again").len()];
-    soon(stream.read_exact(&mut bytes)).await.unwrap();
-    assert_eq!(bytes, data("again"));
+    let (mut wire, _) = peer.resume(1).await;
+    wire.expect(1, "again").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,9 +6,8 @@ use hypermesh_channel::{
     ChannelTransport, CloseReason, DialError, FailReason, LinkStatus, Outcome, ServeError,
     UnknownReason,
 };
-use tokio::io::AsyncReadExt;
 
-use crate::rig::*;
+use crate::{by_hand::*, rig::*};
 
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -38,10 +37,12 @@ async fn close_ends_at_its_deadline_and_counts_what_is_unknown() {
     let peer = ByHand::new();
     let endpoint = endpoint();
     let link = endpoint.dial_link(&peer.addr()).unwrap();
-    let mut stream = peer.accept().await;
+    let mut wire = peer.accept().await;
     let mut clerk = Clerk::new();
     (0..3).for_each(|_| clerk.post(&link, payload("x")));
-    soon(stream.read_exact(&mut [0; 27])).await.unwrap();
+    for seq in 0..3 {
+        wire.expect(seq, "x").await;
+    }
     let report = soon(link.close(SHORT)).await;
     assert_eq!((report.failed, report.unknown), (0, 3));
     let unknown = Outcome::Unknown(UnknownReason::Closed);
@@ -140,6 +141,45 @@ async fn shutdown_does_not_wait_longer_than_it_may() {
 }
 
 #[tokio::test]
+async fn a_peer_that_never_reads_holds_up_neither_close_nor_shutdown() {
+    const COUNT: usize = 100;
+    let (endpoint, peer) = (endpoint(), ByHand::new());
+    let mut clerk = Clerk::new();
+    let link = endpoint.dial_link(&peer.addr()).unwrap();
+    let _wire = peer.accept().await;
+    soon(link.watch().active()).await.unwrap();
+    // Far more than the socket holds.
+    (0..COUNT).for_each(|_| clerk.post(&link, sized(50_000)));
+    let report = soon(link.close(SHORT)).await;
+    assert_eq!(report.failed + report.unknown, COUNT as u64);
+    assert!(report.unknown > 0 && report.failed > 0, "{report:?}");
+    assert_eq!(clerk.outcomes(COUNT).await.len(), COUNT);
+    assert_eq!(soon(endpoint.shutdown(SHORT)).await.stuck_tasks, 0);
+}
+
+#[tokio::test]
+async fn a_peer_that_never_answers_holds_up_neither_close_nor_shutdown() {
+    let (endpoint, peer) = (endpoint(), ByHand::new());
+    let mut clerk = Clerk::new();
+    // In the handshake of the connection, and at the beginning of the session.
+    for is_greeted in [false, true] {
+        let link = endpoint.dial_link(&peer.addr()).unwrap();
+        clerk.post(&link, payload("x"));
+        let mut wire = peer.hello().await;
+        if is_greeted {
+            wire.send_bytes(&handshake(1, &accepted(INCARNATION))).await;
+            wire.read_open().await;
+        }
+        let report = soon(link.close(SHORT)).await;
+        assert_eq!((report.failed, report.unknown), (1, 0), "{is_greeted}");
+        assert_eq!(clerk.next().await.1, Outcome::Failed(FailReason::Closed));
+        let silent = endpoint.dial_link::<Numbered>(&peer.addr()).unwrap();
+        drop(silent);
+    }
+    assert_eq!(soon(endpoint.shutdown(SHORT)).await.stuck_tasks, 0);
+}
+
+#[tokio::test]
 async fn the_last_endpoint_that_goes_ends_its_links_at_once() {
     for transport in TRANSPORTS {
         let endpoint = endpoint();
@@ -183,7 +223,7 @@ async fn flush_tells_how_many_have_no_outcome() {
 #[tokio::test]
 async fn a_link_dialled_again_to_a_peer_that_is_gone_ends_soon() {
     let dir = hypermesh_testkit::SocketDir::new();
-    let endpoint = endpoint();
+    let endpoint = endpoint_with(|limits| limits.gone_timeout = Some(Duration::from_millis(250)));
     let addr = at_path(&dir.path().join("gone"));
     let link = endpoint.redial_link(&addr).unwrap();
     let mut clerk = Clerk::new();
@@ -208,4 +248,76 @@ async fn a_link_that_is_ended_gives_every_parcel_its_outcome_at_once() {
     link.end();
     let failed = Outcome::Failed(FailReason::Closed);
     assert_eq!(soon(clerk.outcomes(3)).await, vec![failed; 3]);
+}
+
+#[tokio::test]
+async fn both_ends_that_close_at_once_finish() {
+    for transport in TRANSPORTS {
+        for _ in 0..20 {
+            let endpoint = endpoint();
+            let keeper = Keeper::new();
+            let server = endpoint.serve_sink(transport, keeper.clone()).unwrap();
+            let link = endpoint.dial_link(server.addr()).unwrap();
+            let mut clerk = Clerk::new();
+            soon(link.watch().active()).await.unwrap();
+            (0..100).for_each(|_| clerk.post(&link, payload("x")));
+            let closing = async { tokio::join!(link.close(DEADLINE), server.stop()) };
+            let (report, ()) = soon(closing).await;
+            let outcomes = clerk.outcomes(100).await;
+            let acked = outcomes
+                .iter()
+                .filter(|outcome| **outcome == Outcome::Acked);
+            // A receiver that stops says what it took: nothing is left in doubt.
+            assert_eq!(acked.count(), keeper.len(), "{transport}");
+            assert_eq!(report.failed, 100 - keeper.len() as u64, "{transport}");
+            assert_eq!(report.unknown, 0, "{transport}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_link_whose_peer_is_gone_gives_every_outcome_within_the_linger() {
+    let (endpoint, peer) = (endpoint(), ByHand::new());
+    let mut clerk = Clerk::new();
+    let link = endpoint.dial_link(&peer.addr()).unwrap();
+    let mut wire = peer.accept().await;
+    clerk.post(&link, payload("written"));
+    wire.expect(0, "written").await;
+    let _dir = peer.stop();
+    drop(wire);
+    assert_ne!(link.watch().changed().await, LinkStatus::Active);
+    (0..10).for_each(|_| clerk.post(&link, payload("queued")));
+    let since = tokio::time::Instant::now();
+    drop(link);
+    assert!(matches!(clerk.next().await.1, Outcome::Unknown(_)));
+    let failed = Outcome::Failed(FailReason::Closed);
+    assert_eq!(clerk.outcomes(10).await, vec![failed; 10]);
+    let took = since.elapsed();
+    assert!(
+        took >= Duration::from_secs(4) && took <= Duration::from_secs(6),
+        "{took:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_with_many_connections_that_nobody_reads_stops_soon() {
+    let endpoint = endpoint();
+    let keeper = Keeper::new();
+    let server = serve(&endpoint, &keeper);
+    let mut wires = Vec::new();
+    for id in 0..100 {
+        wires.push(Wire::open(&server, id).await);
+    }
+    // Some are in their handshake.
+    for _ in 0..100 {
+        wires.push(Wire {
+            stream: connect(server.addr()).await,
+            session: 0,
+        });
+    }
+    soon(server.stop()).await;
+    keeper.until_lost(100).await;
+    let stats = server.stats();
+    assert_eq!((stats.accepted, stats.ended), (100, 100));
+    assert_eq!(soon(endpoint.shutdown(SHORT)).await.stuck_tasks, 0);
 }

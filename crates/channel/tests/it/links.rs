@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hypermesh_channel::{
-    ChannelAddr, ChannelTransport, FailReason, LinkStatus, Outcome, Payload, UnknownReason,
+    ChannelAddr, ChannelTransport, FailReason, LinkStatus, LocalHub, Outcome, Payload,
 };
 use hypermesh_testkit::SocketDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::rig::*;
 
@@ -34,25 +33,32 @@ async fn messages_arrive_in_order_once_and_are_acked() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_links_at_once_deliver_each_message_once() {
     for transport in TRANSPORTS {
-        let endpoint = endpoint();
-        let keeper = Keeper::new();
-        let server = endpoint.serve_sink(transport, keeper.clone()).unwrap();
-        let mut clerk = Clerk::new();
-        let links: Vec<_> = (0..100)
-            .map(|_| endpoint.dial_link(server.addr()).unwrap())
-            .collect();
-        for (i, link) in links.iter().enumerate() {
-            clerk.post(link, payload(&i.to_string()));
+        // Of as many endpoints, then all of one, which share a connection.
+        for dialers in [100, 1] {
+            let hub = LocalHub::new();
+            let server_side = endpoint_in(&hub);
+            let keeper = Keeper::new();
+            let server = server_side.serve_sink(transport, keeper.clone()).unwrap();
+            let endpoints: Vec<_> = (0..dialers).map(|_| endpoint_in(&hub)).collect();
+            let mut clerk = Clerk::new();
+            let links: Vec<_> = (0..100)
+                .map(|i| endpoints[i % dialers].dial_link(server.addr()).unwrap())
+                .collect();
+            for (i, link) in links.iter().enumerate() {
+                clerk.post(link, payload(&i.to_string()));
+            }
+            for _ in 0..100 {
+                assert_eq!(clerk.next().await.1, Outcome::Acked, "{transport}");
+            }
+            let mut texts = Vec::new();
+            for _ in 0..100 {
+                texts.push(keeper.next_text().await.parse::<usize>().unwrap());
+            }
+            texts.sort_unstable();
+            assert_eq!(texts, (0..100).collect::<Vec<_>>(), "{transport}");
+            assert_eq!(server.stats().accepted, dialers as u64, "{transport}");
+            assert_eq!(keeper.peers().len(), 100, "{transport}");
         }
-        for _ in 0..100 {
-            assert_eq!(clerk.next().await.1, Outcome::Acked, "{transport}");
-        }
-        let mut texts = Vec::new();
-        for _ in 0..100 {
-            texts.push(keeper.next_text().await.parse::<usize>().unwrap());
-        }
-        texts.sort_unstable();
-        assert_eq!(texts, (0..100).collect::<Vec<_>>(), "{transport}");
     }
 }
 
@@ -176,11 +182,12 @@ async fn a_message_posted_before_the_server_exists_is_delivered() {
 #[tokio::test]
 async fn both_ends_learn_who_the_other_is_and_where_to_answer() {
     for transport in TRANSPORTS {
-        let hub = hypermesh_channel::LocalHub::new();
+        let hub = LocalHub::new();
         let make = |advertise: &str| {
             let mut options =
                 hypermesh_channel::EndpointOptions::new(tokio::runtime::Handle::current());
             options.hub = hub.clone();
+            options.tls = Some(certified());
             options.advertise = Some(advertise.parse().unwrap());
             hypermesh_channel::Endpoint::new(options)
         };
@@ -206,93 +213,6 @@ async fn both_ends_learn_who_the_other_is_and_where_to_answer() {
             Some("tcp:moved:1".parse().unwrap())
         );
     }
-}
-
-#[tokio::test]
-async fn after_a_loss_what_was_written_is_unknown_and_the_rest_goes_to_the_next_connection() {
-    let peer = ByHand::new();
-    // A queue of messages so large that the socket takes a few of them only.
-    const COUNT: usize = 200;
-    const LEN: usize = 50_000;
-    let endpoint = endpoint();
-    let link = endpoint.dial_link(&peer.addr()).unwrap();
-    let mut clerk = Clerk::new();
-    (0..COUNT).for_each(|_| clerk.post(&link, sized(LEN)));
-    let mut first = peer.accept().await;
-    soon(first.read_exact(&mut vec![0; 2 * (LEN + 8)]))
-        .await
-        .unwrap();
-    first.write_all(&control(2, 1)).await.unwrap();
-    clerk.assert_acked(1).await;
-    drop(first);
-    let unknown = Outcome::Unknown(UnknownReason::ConnectionLost);
-    assert_eq!(clerk.next().await, (1, unknown.clone()));
-
-    let mut second = peer.accept().await;
-    let mut outcomes = vec![Outcome::Acked, unknown.clone()];
-    let mut received = 0;
-    let take = async {
-        let mut frame = vec![0; LEN + 8];
-        loop {
-            second.read_exact(&mut frame).await.unwrap();
-            received += 1;
-            second.write_all(&control(2, received)).await.unwrap();
-        }
-    };
-    let count = async {
-        while outcomes.len() < COUNT {
-            outcomes.push(clerk.next().await.1);
-        }
-    };
-    tokio::select! {
-        () = count => {}
-        () = take => {}
-    }
-    let lost = outcomes
-        .iter()
-        .filter(|outcome| **outcome == unknown)
-        .count();
-    let acked = outcomes
-        .iter()
-        .filter(|outcome| **outcome == Outcome::Acked)
-        .count();
-    assert_eq!(lost + acked, COUNT);
-    assert_eq!(
-        received as usize,
-        acked - 1,
-        "each was sent on one connection"
-    );
-    assert!(
-        lost < COUNT / 2,
-        "{lost} unknown: the socket took them all?"
-    );
-    assert_eq!(link.status(), LinkStatus::Active);
-}
-
-#[tokio::test]
-async fn a_new_connection_of_a_link_ends_the_old_one_before_it_is_accepted() {
-    let endpoint = endpoint();
-    let keeper = Keeper::new();
-    let server = endpoint
-        .serve_sink(ChannelTransport::Unix, keeper.clone())
-        .unwrap();
-    let link = [9; 16];
-    let mut first = connect(server.addr()).await;
-    first.write_all(&hello(link)).await.unwrap();
-    first.write_all(&data("one")).await.unwrap();
-    assert_eq!(keeper.next_text().await, "one");
-    let mut second = connect(server.addr()).await;
-    second.write_all(&hello(link)).await.unwrap();
-    let mut answer = [0; 13];
-    soon(second.read_exact(&mut answer)).await.unwrap();
-    assert_eq!(answer[12], 0, "accepted");
-    keeper.until_lost(1).await;
-    // What still comes over the old connection is not delivered.
-    let _ = first.write_all(&data("late")).await;
-    second.write_all(&data("two")).await.unwrap();
-    assert_eq!(keeper.next_text().await, "two");
-    read_to_end(&mut first).await;
-    assert_eq!(keeper.len(), 0);
 }
 
 #[tokio::test]

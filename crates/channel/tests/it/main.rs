@@ -7,11 +7,23 @@
 )]
 
 mod acks;
+mod adopting;
+mod alive;
 mod bad_peers;
+mod by_hand;
+mod certificates;
+mod connecting;
+mod credit;
+mod cuts;
 mod direct;
 mod ends;
 mod links;
 mod outcomes;
+mod proxy;
+mod relay;
+mod replay;
 mod rig;
 mod serving;
+mod shared;
+mod tls;
 mod typed;

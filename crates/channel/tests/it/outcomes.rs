@@ -7,12 +7,9 @@ use hypermesh_channel::{
     LinkStatus, Outcome, Parcel, Payload, ProtocolError, Refusal, UnknownReason,
 };
 use hypermesh_testkit::SocketDir;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    sync::mpsc,
-};
+use tokio::sync::mpsc;
 
-use crate::rig::*;
+use crate::{by_hand::*, rig::*};
 
 /// Waits until the link has ended, and returns why.
 async fn closed<P: Parcel>(link: &Link<P>) -> CloseReason {
@@ -58,12 +55,12 @@ async fn a_peer_that_is_never_there_is_reported_with_every_place_and_error() {
 #[tokio::test]
 async fn a_peer_that_was_there_and_is_gone_fails_long_before_the_connect_timeout() {
     let peer = ByHand::new();
-    let endpoint = endpoint();
+    let endpoint = endpoint_with(|limits| limits.gone_timeout = Some(Duration::from_millis(250)));
     let link = endpoint.dial_link(&peer.addr()).unwrap();
-    let stream = peer.accept().await;
+    let wire = peer.accept().await;
     soon(link.watch().active()).await.unwrap();
     let _dir = peer.stop();
-    drop(stream);
+    drop(wire);
     let mut clerk = Clerk::new();
     clerk.post(&link, payload("one"));
     assert!(matches!(
@@ -80,32 +77,31 @@ async fn check_answer(bytes: &[u8], reason: CloseReason) {
     let link = endpoint.dial_link(&peer.addr()).unwrap();
     let mut clerk = Clerk::new();
     clerk.post(&link, payload("one"));
-    let mut stream = peer.hello().await;
-    stream.write_all(bytes).await.unwrap();
+    let mut wire = peer.hello().await;
+    wire.send_bytes(bytes).await;
     assert_eq!(clerk.next().await.1, Outcome::Failed(reason.clone().into()));
     assert_eq!(closed(&link).await, reason);
 }
 
 #[tokio::test]
 async fn a_refusal_that_does_not_pass_ends_the_link_at_once() {
-    let refusal = |code: u8| [&[code][..], &[0; 8]].concat();
     check_answer(
-        &answer(9, &refusal(2)),
+        &handshake(9, &refused(2)),
         CloseReason::Refused(Refusal::Version { ours: 1, theirs: 9 }),
     )
     .await;
     check_answer(
-        &answer(1, &refusal(3)),
+        &handshake(1, &refused(3)),
         CloseReason::Refused(Refusal::Malformed),
     )
     .await;
     check_answer(
-        &answer(1, &refusal(5)),
+        &handshake(1, &refused(5)),
         CloseReason::Refused(Refusal::Identity),
     )
     .await;
     check_answer(
-        &answer(2, &refusal(77)),
+        &handshake(2, &refused(77)),
         CloseReason::Refused(Refusal::Unknown(77)),
     )
     .await;
@@ -116,9 +112,9 @@ async fn an_answer_that_is_none_ends_the_link_at_once() {
     use hypermesh_channel::HandshakeError::{Magic, Malformed, Version};
     let broken = |error| CloseReason::Protocol(ProtocolError::Handshake(error));
     check_answer(b"HTTP/1.1 400 Bad Request", broken(Magic(*b"HTTP/1.1"))).await;
-    check_answer(&answer(1, &[0, 1, 2]), broken(Malformed("incarnation"))).await;
+    check_answer(&handshake(1, &[0, 1, 2]), broken(Malformed("incarnation"))).await;
     check_answer(
-        &answer(3, &accepted(7)),
+        &handshake(3, &accepted(7)),
         broken(Version { ours: 1, theirs: 3 }),
     )
     .await;
@@ -132,16 +128,58 @@ async fn a_peer_that_is_busy_is_tried_again() {
     let mut clerk = Clerk::new();
     clerk.post(&link, payload("one"));
     for _ in 0..3 {
-        let mut stream = peer.hello().await;
-        stream
-            .write_all(&answer(1, &[6, 0, 0, 0, 0, 0, 0, 0, 0]))
-            .await
-            .unwrap();
+        let mut wire = peer.hello().await;
+        wire.send_bytes(&handshake(1, &refused(6))).await;
     }
-    let mut stream = peer.accept().await;
-    soon(stream.read_exact(&mut [0; 11])).await.unwrap();
-    stream.write_all(&control(2, 1)).await.unwrap();
+    let mut wire = peer.accept().await;
+    wire.expect(0, "one").await;
+    wire.ack(1).await;
     clerk.assert_acked(1).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_has_no_place_for_a_session_is_tried_again_on_the_same_connection() {
+    let peer = ByHand::new();
+    let endpoint = endpoint();
+    let link = endpoint.dial_link(&peer.addr()).unwrap();
+    let mut clerk = Clerk::new();
+    clerk.post(&link, payload("one"));
+    let mut wire = peer.connection().await;
+    for _ in 0..3 {
+        wire.read_open().await;
+        wire.send(&[Frame::control(REFUSED, wire.session, &refused(6))])
+            .await;
+    }
+    let open = wire.read_open().await;
+    wire.answer(Opened::fresh(&open)).await;
+    wire.expect(0, "one").await;
+    wire.ack(1).await;
+    clerk.assert_acked(1).await;
+}
+
+/// Dials a peer that refuses the session with `code`, and checks why the link ends.
+async fn check_refused_session(code: u8, refusal: impl FnOnce(Refusal) -> bool) {
+    let peer = ByHand::new();
+    let endpoint = endpoint();
+    let link = endpoint.dial_link(&peer.addr()).unwrap();
+    let mut clerk = Clerk::new();
+    clerk.post(&link, payload("one"));
+    let mut wire = peer.connection().await;
+    wire.read_open().await;
+    wire.send(&[Frame::control(REFUSED, wire.session, &refused(code))])
+        .await;
+    let (_, Outcome::Failed(FailReason::Refused(why))) = clerk.next().await else {
+        panic!("refused");
+    };
+    assert_eq!(closed(&link).await, CloseReason::Refused(why.clone()));
+    assert!(refusal(why.clone()), "{why}");
+}
+
+#[tokio::test]
+async fn a_session_that_is_refused_for_good_ends_at_once() {
+    check_refused_session(4, |why| matches!(why, Refusal::Kind { .. })).await;
+    check_refused_session(5, |why| why == Refusal::Identity).await;
+    check_refused_session(77, |why| why == Refusal::Unknown(77)).await;
 }
 
 #[tokio::test]
@@ -149,14 +187,14 @@ async fn a_forged_acknowledgement_ends_the_link() {
     let peer = ByHand::new();
     let endpoint = endpoint();
     let link = endpoint.dial_link(&peer.addr()).unwrap();
-    let mut stream = peer.accept().await;
+    let mut wire = peer.accept().await;
     let mut clerk = Clerk::new();
     clerk.post(&link, payload("one"));
-    soon(stream.read_exact(&mut [0; 11])).await.unwrap();
-    stream.write_all(&control(2, 2)).await.unwrap();
+    wire.expect(0, "one").await;
+    wire.ack(2).await;
     assert_eq!(
         clerk.next().await.1,
-        Outcome::Unknown(UnknownReason::Closed)
+        Outcome::Unknown(UnknownReason::ConnectionLost)
     );
     let error = ProtocolError::Ack {
         acked: 2,
@@ -211,7 +249,9 @@ fn a_runtime_that_goes_leaves_no_parcel_without_an_outcome() {
             .enable_all()
             .build()
             .unwrap();
-        let endpoint = Endpoint::new(EndpointOptions::new(runtime.handle().clone()));
+        let mut options = EndpointOptions::new(runtime.handle().clone());
+        options.tls = Some(certified());
+        let endpoint = Endpoint::new(options);
         let keeper = Keeper::with_allowance(1);
         let server = endpoint.serve_sink(transport, keeper).unwrap();
         let link = endpoint.dial_link(server.addr()).unwrap();

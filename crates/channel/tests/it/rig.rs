@@ -1,5 +1,4 @@
-//! What the tests have in common: endpoints, parcels that report, sinks that record, and a peer
-//! that speaks the protocol by hand.
+//! What the tests have in common: endpoints, parcels that report, sinks that record.
 
 use std::{
     collections::VecDeque,
@@ -7,7 +6,7 @@ use std::{
     path::Path,
     pin::Pin,
     sync::{
-        Arc, Mutex,
+        Arc, LazyLock, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -15,26 +14,40 @@ use std::{
 
 use bytes::Bytes;
 use hypermesh_channel::{
-    ChannelAddr, ChannelTransport, Endpoint, EndpointOptions, Flow, Limits, Link, Outcome, Parcel,
-    Payload, Peer, Server, Sink, UnixName,
+    ChannelAddr, ChannelTransport, Endpoint, EndpointOptions, Flow, Limits, Link, LinkStatus,
+    LocalHub, Outcome, Parcel, Payload, Peer, Server, Sink, TlsOptions, UnixName, Unreachable,
 };
-use hypermesh_testkit::SocketDir;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{UnixListener, UnixStream},
     runtime::Handle,
     sync::{Notify, mpsc},
     time::timeout,
 };
 
+use crate::certificates::{Authority, Certified};
+
 /// A test that waits longer than this has found a fault.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-pub(crate) const TRANSPORTS: [ChannelTransport; 3] = [
+pub(crate) const TRANSPORTS: [ChannelTransport; 4] = [
     ChannelTransport::Local,
     ChannelTransport::Unix,
     ChannelTransport::Tcp,
+    ChannelTransport::Tls,
 ];
+
+/// The authority that all endpoints of these tests trust.
+pub(crate) static AUTHORITY: LazyLock<Authority> = LazyLock::new(Authority::new);
+
+/// Returns a certificate that all of them may have.
+pub(crate) fn certified() -> TlsOptions {
+    static CERTIFIED: LazyLock<Certified> = LazyLock::new(|| AUTHORITY.certify(|_| ()));
+    tls(&CERTIFIED)
+}
+
+/// Returns the options that an endpoint has with this certificate.
+pub(crate) fn tls(own: &Certified) -> TlsOptions {
+    TlsOptions::from_pem(&own.certificate, &own.key, AUTHORITY.pem())
+}
 
 /// Waits for `future`, but not for ever.
 #[track_caller]
@@ -53,7 +66,16 @@ pub(crate) fn endpoint() -> Endpoint {
 
 pub(crate) fn endpoint_with(change: impl FnOnce(&mut Limits)) -> Endpoint {
     let mut options = EndpointOptions::new(Handle::current());
+    options.tls = Some(certified());
     change(&mut options.limits);
+    Endpoint::new(options)
+}
+
+/// Returns an endpoint that sees the numbers of `hub`.
+pub(crate) fn endpoint_in(hub: &LocalHub) -> Endpoint {
+    let mut options = EndpointOptions::new(Handle::current());
+    options.hub = hub.clone();
+    options.tls = Some(certified());
     Endpoint::new(options)
 }
 
@@ -155,6 +177,24 @@ impl Clerk {
     }
 }
 
+/// Waits until an attempt to connect has failed, and returns what was tried.
+pub(crate) async fn failure(link: &Link<Numbered>) -> Arc<Unreachable> {
+    let mut watch = link.watch();
+    soon(async {
+        loop {
+            match watch.current() {
+                LinkStatus::Connecting {
+                    last_error: Some(error),
+                    ..
+                } => return error,
+                LinkStatus::Connecting { .. } => _ = watch.changed().await,
+                status => panic!("{status:?}"),
+            }
+        }
+    })
+    .await
+}
+
 /// A sink that keeps what it gets, and takes no more than its allowance.
 pub(crate) struct Keeper {
     kept: Mutex<VecDeque<Payload>>,
@@ -197,6 +237,11 @@ impl Keeper {
     /// Waits until `count` connections have ended.
     pub(crate) async fn until_lost(&self, count: usize) {
         soon(self.when(|keeper| (keeper.lost.load(Ordering::SeqCst) >= count).then_some(()))).await;
+    }
+
+    /// Waits until a message was offered, whether it was taken or not.
+    pub(crate) async fn until_offered(&self) {
+        soon(self.when(|keeper| (!keeper.peers.lock().unwrap().is_empty()).then_some(()))).await;
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -260,111 +305,4 @@ pub(crate) fn serve(endpoint: &Endpoint, keeper: &Arc<Keeper>) -> Server {
 /// Returns the address of a socket file.
 pub(crate) fn at_path(path: &Path) -> ChannelAddr {
     ChannelAddr::Unix(UnixName::path(path).unwrap())
-}
-
-/// A peer that speaks the protocol by hand, as the serving end.
-pub(crate) struct ByHand {
-    listener: UnixListener,
-    path: std::path::PathBuf,
-    dir: SocketDir,
-}
-
-impl ByHand {
-    pub(crate) fn new() -> Self {
-        let dir = SocketDir::new();
-        let path = dir.path().join("by-hand");
-        Self {
-            listener: UnixListener::bind(&path).unwrap(),
-            path,
-            dir,
-        }
-    }
-
-    pub(crate) fn addr(&self) -> ChannelAddr {
-        at_path(&self.path)
-    }
-
-    /// Accepts a connection and reads its hello.
-    pub(crate) async fn hello(&self) -> UnixStream {
-        let (mut stream, _) = soon(self.listener.accept()).await.unwrap();
-        let mut preamble = [0; 12];
-        soon(stream.read_exact(&mut preamble)).await.unwrap();
-        let rest = usize::from(u16::from_le_bytes([preamble[10], preamble[11]]));
-        soon(stream.read_exact(&mut vec![0; rest])).await.unwrap();
-        stream
-    }
-
-    /// Accepts a connection and a link, of messages up to 1 MiB.
-    pub(crate) async fn accept(&self) -> UnixStream {
-        let mut stream = self.hello().await;
-        stream.write_all(&answer(1, &accepted(7))).await.unwrap();
-        stream
-    }
-
-    /// Stops listening: the file stays, without anybody behind it.
-    pub(crate) fn stop(self) -> SocketDir {
-        self.dir
-    }
-}
-
-/// The bytes of a handshake in some version.
-pub(crate) fn answer(version: u16, rest: &[u8]) -> Vec<u8> {
-    let mut bytes = b"\x89hmesh\r\n".to_vec();
-    bytes.extend(version.to_le_bytes());
-    bytes.extend((rest.len() as u16).to_le_bytes());
-    bytes.extend(rest);
-    bytes
-}
-
-/// What follows the preamble of an answer that accepts.
-pub(crate) fn accepted(incarnation: u64) -> Vec<u8> {
-    let mut rest = vec![0];
-    rest.extend(incarnation.to_le_bytes());
-    rest.extend((1u64 << 20).to_le_bytes());
-    rest.extend([0, 0]);
-    rest
-}
-
-/// The bytes of a hello for parcels.
-pub(crate) fn hello(link: [u8; 16]) -> Vec<u8> {
-    let mut rest = 5u64.to_le_bytes().to_vec();
-    rest.extend(link);
-    rest.extend(0u64.to_le_bytes());
-    rest.extend([0, 0]);
-    answer(1, &rest)
-}
-
-/// The bytes of a control frame: kind 2 is an ack, 3 a close.
-pub(crate) fn control(kind: u8, count: u64) -> Vec<u8> {
-    let mut bytes = vec![kind, 0, 0, 0, 8, 0, 0, 0];
-    bytes.extend(count.to_le_bytes());
-    bytes
-}
-
-/// The bytes of a data frame without parts.
-pub(crate) fn data(body: &str) -> Vec<u8> {
-    let mut bytes = vec![1, 0, 0, 0];
-    bytes.extend((body.len() as u32).to_le_bytes());
-    bytes.extend(body.as_bytes());
-    bytes
-}
-
-/// Connects to a unix socket by hand.
-pub(crate) async fn connect(addr: &ChannelAddr) -> UnixStream {
-    let ChannelAddr::Unix(name) = addr else {
-        panic!("{addr} is no unix address")
-    };
-    let path = match name.as_path() {
-        Some(path) => path.to_owned(),
-        None => format!("\0{}", name.as_abstract().unwrap()).into(),
-    };
-    soon(UnixStream::connect(path)).await.unwrap()
-}
-
-/// Reads what the peer says until it ends the stream.
-pub(crate) async fn read_to_end(stream: &mut UnixStream) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    // A reset ends a stream too.
-    let _ = soon(stream.read_to_end(&mut bytes)).await;
-    bytes
 }

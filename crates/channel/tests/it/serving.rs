@@ -8,7 +8,7 @@ use std::{
 use hypermesh_channel::{ChannelAddr, ChannelTransport, DialError, ServeAddr, ServeError};
 use hypermesh_testkit::SocketDir;
 
-use crate::rig::*;
+use crate::{by_hand::*, rig::*};
 
 #[tokio::test]
 async fn any_address_of_a_transport_is_served_and_dialled() {
@@ -141,4 +141,44 @@ async fn a_dropped_server_ends_its_connections() {
         soon(link.watch().closed()).await;
         keeper.until_lost(1).await;
     }
+}
+
+#[tokio::test]
+async fn a_stopped_receiver_leaves_no_session_behind() {
+    let endpoint = endpoint_with(|limits| limits.sessions = 1);
+    let keeper = Keeper::new();
+    let server = serve(&endpoint, &keeper);
+    // One whose connection is lost when the receiver stops, and may come again.
+    drop(Wire::open(&server, 1).await);
+    keeper.until_lost(1).await;
+    soon(server.stop()).await;
+    let server = serve(&endpoint, &keeper);
+    let mut wire = Wire::open(&server, 2).await;
+    wire.send(&[data(SESSION, 0, "new")]).await;
+    assert_eq!(keeper.next_text().await, "new");
+}
+
+#[tokio::test]
+async fn a_session_of_a_receiver_that_stopped_is_a_new_one_for_the_next() {
+    let endpoint = endpoint();
+    let (first, second) = (Keeper::new(), Keeper::new());
+    let server = serve(&endpoint, &first);
+    // Keeps the address while there is no receiver of parcels.
+    let (_, _rx) = endpoint.serve::<String>(server.addr()).unwrap();
+    let mut wire = Wire::open(&server, 1).await;
+    wire.send(&[data(SESSION, 0, "one")]).await;
+    assert_eq!(wire.read_ack().await, 1);
+    drop(wire);
+    first.until_lost(1).await;
+    soon(server.stop()).await;
+    let server = endpoint.serve_sink(server.addr(), second.clone()).unwrap();
+    let mut wire = Wire::dial(&server).await;
+    let open = Open {
+        acked: 1,
+        sent: 1,
+        ..Open::new(1)
+    };
+    assert!(!wire.reopen(&open).await.resumed);
+    wire.send(&[data(SESSION, 1, "two")]).await;
+    assert_eq!(second.next_text().await, "two");
 }

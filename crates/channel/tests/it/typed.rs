@@ -3,9 +3,9 @@
 use hypermesh_channel::{
     ChannelTransport, FailReason, LinkStatus, Message, RecvError, SendCause, UnknownReason,
 };
-use tokio::{io::AsyncReadExt, task::yield_now};
+use tokio::task::yield_now;
 
-use crate::rig::*;
+use crate::{by_hand::*, rig::*};
 
 #[tokio::test]
 async fn a_sent_message_is_in_the_queue_of_the_receiver() {
@@ -90,13 +90,22 @@ async fn a_message_whose_fate_is_unknown_says_so() {
         assert_eq!(error.message, 7);
         let cause = error.cause;
         assert!(
-            matches!(cause, SendCause::Unknown(UnknownReason::ConnectionLost)),
+            matches!(cause, SendCause::Unknown(UnknownReason::PeerRestarted)),
             "{cause:?}"
         );
     };
     let cut = async {
-        let mut stream = peer.accept().await;
-        soon(stream.read_exact(&mut [0; 9])).await.unwrap();
+        let mut wire = peer.accept().await;
+        assert_eq!(wire.read().await.kind, DATA_ASK);
+        drop(wire);
+        let mut wire = peer.connection().await;
+        let open = wire.read_open().await;
+        let opened = Opened {
+            incarnation: INCARNATION + 1,
+            ..Opened::fresh(&open)
+        };
+        wire.answer(opened).await;
+        wire
     };
     tokio::join!(sent, cut);
 }
@@ -165,4 +174,110 @@ async fn a_receiver_learns_that_its_endpoint_was_shut_down() {
     let (_, mut rx) = endpoint.serve::<u8>(ChannelTransport::Unix).unwrap();
     let (result, _) = tokio::join!(soon(rx.recv()), soon(endpoint.shutdown(DEADLINE)));
     assert!(matches!(result, Err(RecvError::Closed)));
+}
+
+/// A message that does not encode, if it is odd.
+#[derive(Debug, PartialEq)]
+struct Odd(u64);
+
+impl serde::Serialize for Odd {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0 % 2 == 1 {
+            return Err(serde::ser::Error::custom("odd"));
+        }
+        serializer.serialize_u64(self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Odd {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u64::deserialize(deserializer).map(Self)
+    }
+}
+
+impl hypermesh_wire::Named for Odd {
+    const KEY: hypermesh_wire::TypeKey = hypermesh_wire::TypeKey::of("it::Odd");
+
+    fn name() -> std::borrow::Cow<'static, str> {
+        "it::Odd".into()
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_encode_comes_back_and_its_neighbours_arrive() {
+    for transport in TRANSPORTS {
+        let endpoint = endpoint();
+        let (addr, mut rx) = endpoint.serve::<Odd>(transport).unwrap();
+        let tx = endpoint.dial(&addr).unwrap();
+        for i in 0..10 {
+            let result = if i < 5 {
+                tx.post(Odd(i))
+            } else {
+                soon(tx.send(Odd(i))).await
+            };
+            match result {
+                Ok(()) => assert_eq!(i % 2, 0, "{transport}"),
+                Err(error) => {
+                    assert_eq!((error.message, i % 2), (Odd(i), 1), "{transport}");
+                    assert!(matches!(error.cause, SendCause::Encode(_)));
+                }
+            }
+        }
+        for i in [0, 2, 4, 6, 8] {
+            assert_eq!(soon(rx.recv()).await.unwrap(), Odd(i), "{transport}");
+        }
+        assert_eq!(tx.status(), LinkStatus::Active);
+    }
+}
+
+/// Polls `future` up to `polls` times, with the other tasks between them, and drops it then.
+async fn poll_some<F: Future>(polls: u64, future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    for _ in 0..polls {
+        let poll = std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx)));
+        if let std::task::Poll::Ready(output) = poll.await {
+            return Some(output);
+        }
+        yield_now().await;
+    }
+    None
+}
+
+#[tokio::test]
+async fn a_cancelled_send_or_recv_loses_and_doubles_nothing() {
+    let seed = hypermesh_testkit::Seed::from_env();
+    let mut rng = seed.rng();
+    for transport in TRANSPORTS {
+        let endpoint = endpoint_with(|limits| {
+            limits.receiver_queue_messages = 5;
+            limits.sender_queue_messages = 5;
+        });
+        let (addr, mut rx) = endpoint.serve::<u64>(transport).unwrap();
+        let tx = endpoint.dial::<u64>(&addr).unwrap();
+        let (mut acked, mut received) = (Vec::new(), Vec::new());
+        for i in 0..2_000 {
+            if let Some(result) = poll_some(rng.below(8), tx.send(i)).await {
+                result.unwrap();
+                acked.push(i);
+            }
+            _ = poll_some(rng.below(3), tx.ready()).await;
+            _ = poll_some(rng.below(3), tx.flush(DEADLINE)).await;
+            while let Some(message) = poll_some(rng.below(4), rx.recv()).await {
+                received.push(message.unwrap());
+            }
+        }
+        let (left, ()) = tokio::join!(tx.flush(DEADLINE), async {
+            while let Some(message) = poll_some(1_000, rx.recv()).await {
+                received.push(message.unwrap());
+            }
+        });
+        assert_eq!(left, 0, "{transport}");
+        assert!(
+            received.is_sorted_by(|a, b| a < b),
+            "{transport}: once and in order"
+        );
+        let missing: Vec<_> = acked.iter().filter(|i| !received.contains(i)).collect();
+        assert!(missing.is_empty(), "{transport}: {missing:?}");
+        assert!(received.len() > 100 && acked.len() < 2_000, "{transport}");
+    }
 }

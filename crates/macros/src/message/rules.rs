@@ -22,6 +22,13 @@ pub(super) fn check(input: &DeriveInput, options: &Options) -> syn::Result<()> {
         Data::Enum(data) => {
             for variant in &data.variants {
                 check_attributes(&variant.attrs, options, &mut errors);
+                if is_skipped(&variant.attrs) {
+                    errors.add(
+                        variant.ident.span(),
+                        "a message cannot have `#[serde(skip)]` on a variant: the two sides would \
+                         number those after it differently",
+                    );
+                }
                 check_fields(&variant.fields, options, &mut errors);
             }
         }
@@ -107,12 +114,20 @@ fn check_fields<'a>(
 ) {
     for field in fields {
         check_attributes(&field.attrs, options, errors);
-        let skipped = serde_metas(&field.attrs)
-            .is_ok_and(|metas| metas.iter().any(|meta| meta.path().is_ident("skip")));
-        if !skipped {
+        if !is_skipped(&field.attrs) {
             Borrows(errors).visit_type_mut(&mut field.ty.clone());
         }
     }
+}
+
+/// Returns whether neither side encodes what has these attributes.
+pub(super) fn is_skipped(attrs: &[Attribute]) -> bool {
+    let skips = ["skip", "skip_serializing", "skip_deserializing"];
+    serde_metas(attrs).is_ok_and(|metas| {
+        metas
+            .iter()
+            .any(|meta| skips.iter().any(|skip| meta.path().is_ident(skip)))
+    })
 }
 
 /// Returns what stands in all `#[serde(…)]` of `attrs`.

@@ -162,6 +162,16 @@ fn attributes_that_the_encoding_cannot_carry_are_refused_with_advice() {
     );
     check(
         parse_quote!(
+            enum A {
+                #[serde(skip)]
+                B,
+                C,
+            }
+        ),
+        &["`#[serde(skip)]` on a variant"],
+    );
+    check(
+        parse_quote!(
             struct A {
                 #[serde(borrow)]
                 a: B,

@@ -27,19 +27,31 @@ impl Silent {
         Self { listener, dir }
     }
 
-    /// Accepts a connection and its hello.
-    async fn accept(&self) -> UnixStream {
+    /// Accepts a connection and the session that is opened on it, as the life `life` of a process which knows nothing
+    /// of another one.
+    async fn accept(&self, life: u64) -> UnixStream {
         let (mut stream, _) = soon(self.listener.accept()).await.unwrap();
         let mut preamble = [0; 12];
         soon(stream.read_exact(&mut preamble)).await.unwrap();
         let rest = usize::from(u16::from_le_bytes([preamble[10], preamble[11]]));
         soon(stream.read_exact(&mut vec![0; rest])).await.unwrap();
-        // Accepted, by the life 7 of a process, up to 1 MiB, no address.
-        let mut answer = b"\x89hmesh\r\n\x01\x00\x13\x00\x00".to_vec();
-        answer.extend(7u64.to_le_bytes());
-        answer.extend((1u64 << 20).to_le_bytes());
-        answer.extend([0, 0]);
+        let mut answer = b"\x89hmesh\r\n\x01\x00\x09\x00\x00".to_vec();
+        answer.extend(life.to_le_bytes());
         stream.write_all(&answer).await.unwrap();
+        let open = read_frame(&mut stream, OPEN).await;
+        let sent = u64::from_le_bytes(open.body[40..48].try_into().unwrap());
+        // A new session, with credit for all messages up to 1 MiB; no address.
+        let mut opened = life.to_le_bytes().to_vec();
+        opened.push(0);
+        for number in [sent, u64::MAX, u64::MAX, 1 << 20] {
+            opened.extend(number.to_le_bytes());
+        }
+        opened.extend([0, 0]);
+        let mut frame = vec![OPENED, 0, 0, 0, opened.len() as u8, 0, 0, 0];
+        frame.extend(open.session);
+        frame.extend([0; 4]);
+        frame.extend(opened);
+        stream.write_all(&frame).await.unwrap();
         stream
     }
 
@@ -62,27 +74,43 @@ fn post(node: &Node, sender: &str, n: u32) {
         .post(Envelope::new(dst, Location::NONE, from, n));
 }
 
-/// Reads one message without parts.
-async fn read_message(stream: &mut UnixStream) {
-    let mut header = [0; 8];
-    soon(stream.read_exact(&mut header)).await.unwrap();
-    assert_eq!(header[..4], [1, 0, 0, 0]);
-    let len = u32::from_le_bytes(header[4..].try_into().unwrap()) as usize;
-    soon(stream.read_exact(&mut vec![0; len])).await.unwrap();
+/// The kinds of frames that these tests know.
+const DATA: u8 = 1;
+const OPEN: u8 = 8;
+const OPENED: u8 = 9;
+
+/// A frame without parts.
+struct Frame {
+    session: [u8; 4],
+    body: Vec<u8>,
 }
 
-/// Posts three messages, has the peer lose them, and returns when that was noticed.
+async fn read_frame(stream: &mut UnixStream, kind: u8) -> Frame {
+    let mut header = [0; 16];
+    soon(stream.read_exact(&mut header)).await.unwrap();
+    assert_eq!(header[..4], [kind, 0, 0, 0]);
+    let len = u32::from_le_bytes(header[4..8].try_into().unwrap()) as usize;
+    let mut body = vec![0; len];
+    soon(stream.read_exact(&mut body)).await.unwrap();
+    let session = header[8..12].try_into().unwrap();
+    Frame { session, body }
+}
+
+/// Posts three messages, has the peer lose them by being another one, and returns when that was noticed.
 async fn lose_three(peer: &Silent, node: &Node) -> UnixStream {
     for n in 0..3 {
         post(node, "a", n);
     }
-    let mut stream = peer.accept().await;
+    let mut stream = peer.accept(7).await;
     for _ in 0..3 {
-        read_message(&mut stream).await;
+        read_frame(&mut stream, DATA).await;
     }
     drop(stream);
-    // Whoever dials again has lost the connection before.
-    peer.accept().await
+    let mut again = peer.accept(8).await;
+    // What comes next shows that the answer was read.
+    post(node, "a", 3);
+    read_frame(&mut again, DATA).await;
+    again
 }
 
 #[tokio::test]

@@ -90,7 +90,7 @@ impl<'a> Serializer for &'a mut Encoder {
     }
 
     fn serialize_u128(self, value: u128) -> Result<(), EncodeError> {
-        self.put(varint::write_wide(value, &mut [0; varint::MAX_BYTES]));
+        self.put(varint::write_wide(value, &mut [0; varint::MAX_WIDE]));
         Ok(())
     }
 

@@ -86,6 +86,20 @@ fn across_a_link_it_is_encoded_once_and_decoded_once() {
 }
 
 #[test]
+fn it_is_decoded_on_the_thread_that_takes_it_and_copied_without_its_bytes() {
+    let message = Counted {
+        bytes: RefCell::new(vec![7; 300]),
+    };
+    let payload = encode(&message).unwrap();
+    let copy = payload.clone();
+    assert_eq!(copy.body.as_ptr(), payload.body.as_ptr());
+    let any = Any::wire(Counted::KEY, copy);
+    let taker = std::thread::spawn(move || (any.take::<Counted>().is_ok(), N_DECODED.get()));
+    assert_eq!(taker.join().unwrap(), (true, 1));
+    assert_eq!(N_DECODED.get(), 0);
+}
+
+#[test]
 fn the_wrong_type_is_named_and_the_message_is_still_good() {
     let local = Any::local(7_u32);
     let wire = Any::wire(u32::KEY, encode(&7_u32).unwrap());

@@ -6,8 +6,13 @@
 
 mod allocations;
 mod any;
+mod corpus;
 mod derive;
+mod golden;
 mod headers;
 mod hostile;
+mod layout;
 mod parts;
+mod properties;
 mod round_trip;
+mod scratch;

@@ -1,0 +1,85 @@
+//! What a process of this program is when the program started it itself, by its first argument.
+
+use std::env;
+
+use hypermesh::channel::ChannelAddr;
+use hypermesh_benches::Outcome;
+use serde::{Deserialize, Serialize};
+use tokio::select;
+
+use crate::load::{Bulk, Kind, Small};
+use crate::peer::parent_gone;
+use crate::transport::Transport;
+use crate::{in_task, ours, ping_pong, raw, round_trip};
+
+/// How the argument of a role begins.
+const PREFIX: &str = "role:";
+
+/// What the child is there for. Each role that is not `Raw…` ends with its standard input; for those that
+/// are, this is the socket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Role {
+    /// Serves messages and receives them.
+    Read(ours::Reading),
+    /// Receives frames.
+    RawRead(raw::Reading),
+    /// Receives the messages of ZeroMQ.
+    #[cfg(feature = "zmq")]
+    ZeroMqRead(crate::zeromq::Reading),
+    /// Sends each message back to `answer_at`, and receives bulk beside that.
+    Echo {
+        transport: Transport,
+        answer_at: ChannelAddr,
+    },
+    /// Sends each frame back.
+    RawEcho(Transport),
+}
+
+impl Role {
+    /// Returns the role of this process; `None` in the benchmark itself.
+    pub(crate) fn of_this_process() -> Outcome<Option<Self>> {
+        let argument = env::args().nth(1);
+        let role = argument
+            .as_deref()
+            .and_then(|text| text.strip_prefix(PREFIX));
+        Ok(role.map(serde_json::from_str).transpose()?)
+    }
+
+    pub(crate) fn argument(&self) -> Outcome<String> {
+        Ok(format!("{PREFIX}{}", serde_json::to_string(self)?))
+    }
+
+    /// Is that child, until the parent has no more use for it.
+    pub(crate) async fn play(self) -> Outcome<()> {
+        match self {
+            Self::Read(reading) => {
+                let work = async move {
+                    match reading.kind {
+                        Kind::Small => ours::read::<Small>(reading).await,
+                        Kind::Bulk(_) => ours::read::<Bulk>(reading).await,
+                    }
+                };
+                while_wanted(work).await
+            }
+            Self::RawRead(reading) => raw::read(&reading),
+            #[cfg(feature = "zmq")]
+            Self::ZeroMqRead(reading) => {
+                let work = tokio::task::spawn_blocking(move || crate::zeromq::read(&reading));
+                while_wanted(async { work.await? }).await
+            }
+            Self::Echo {
+                transport,
+                answer_at,
+            } => while_wanted(round_trip::echo(transport, answer_at)).await,
+            Self::RawEcho(transport) => in_task(ping_pong::echo(transport)).await,
+        }
+    }
+}
+
+/// Does `work` until it ends or the parent wants no more of it.
+async fn while_wanted(work: impl Future<Output = Outcome<()>> + Send + 'static) -> Outcome<()> {
+    select! {
+        outcome = in_task(work) => outcome,
+        outcome = parent_gone() => outcome,
+    }
+}

@@ -1,0 +1,286 @@
+//! A small message there and back: beside a ping-pong of tokio, and while bulk goes the same way.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hypermesh::channel::{ChannelAddr, Endpoint, Rx, Tx};
+use hypermesh_benches::{Figure, Limit, Outcome, Report, Unit, median};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::in_task;
+use crate::load::{Bulk, Kind, Load, Small, body};
+use crate::ours::endpoint;
+use crate::peer::{DEADLINE, Peer, say};
+use crate::ping_pong::PingPong;
+use crate::role::Role;
+use crate::transport::Transport;
+
+/// Whether the small messages and the bulk go to one address: a server has one type of message today.
+const ONE_ADDRESS: bool = false;
+
+/// Bytes of a message of the transfer.
+const TRANSFER: usize = 64 << 20;
+
+/// Pairs of processes of a sample, of which the best counts: whether the system puts both on one processor
+/// or on two makes a factor of three, and either side may have the luck.
+const N_PAIRS: usize = 5;
+
+/// How long such a pair runs, once to get going and once for the figure.
+const SHORT: Duration = Duration::from_millis(20);
+
+/// How long round trips go on beside a transfer, and without: a transfer has the time to be in every state.
+const LONG: Duration = Duration::from_millis(80);
+
+/// Measures both, over each transport.
+pub(crate) async fn measure(report: &mut Report) -> Outcome<()> {
+    for transport in Transport::ALL {
+        beside_ping_pong(report, transport).await?;
+        beside_transfer(report, transport).await?;
+    }
+    Ok(())
+}
+
+async fn beside_ping_pong(report: &mut Report, transport: Transport) -> Outcome<()> {
+    let name = format!("64 B round trip, {transport}");
+    let figure = Figure::new(name, Unit::Nanoseconds, Limit::RatioAtMost(1.3));
+    if !report.wants(&figure.name) {
+        return Ok(());
+    }
+    let ours = async || {
+        let mut best = f64::INFINITY;
+        for _ in 0..N_PAIRS {
+            let mut pair = Pair::start(transport).await?;
+            pair.run(Trips::lasting(SHORT)).await?;
+            best = best.min(median_of(&pair.run(Trips::lasting(SHORT)).await?));
+        }
+        Ok(best)
+    };
+    let raw = async || {
+        let mut best = f64::INFINITY;
+        for _ in 0..N_PAIRS {
+            let mut raw = PingPong::start(transport)?;
+            raw.run(Trips::lasting(SHORT)).await?;
+            best = best.min(median_of(&raw.run(Trips::lasting(SHORT)).await?));
+        }
+        Ok(best)
+    };
+    report.compare(figure, ours, raw).await
+}
+
+async fn beside_transfer(report: &mut Report, transport: Transport) -> Outcome<()> {
+    let name = format!("64 B round trip, busy, {transport}");
+    let mut figure = Figure::new(name, Unit::Nanoseconds, Limit::RatioAtMost(10.0));
+    let name = format!("64 MiB beside round trips, {transport}");
+    let mut rate = Figure::new(name, Unit::BytesPerSecond, Limit::Any);
+    if ![&figure, &rate]
+        .iter()
+        .any(|figure| report.wants(&figure.name))
+    {
+        return Ok(());
+    }
+    let mut pair = Pair::start(transport).await?;
+    let bytes = body(Kind::Bulk(TRANSFER));
+    // The first round connects and does not count.
+    for idx in 0..=report.repeat() {
+        let idle = pair.run(Trips::lasting(LONG)).await?;
+        let transfer = Transfer::start(pair.bulk.clone(), bytes.clone()).await?;
+        let busy = pair.run(Trips::lasting(LONG)).await?;
+        let bytes_per_second = transfer.stop().await?;
+        if 0 < idx {
+            figure.baseline.push(median_by_time(idle));
+            figure.samples.push(median_by_time(busy));
+            rate.samples.push(bytes_per_second);
+        }
+    }
+    report.add(figure);
+    report.add(rate);
+    Ok(())
+}
+
+/// How long each round trip took, and whether there is another.
+#[derive(Debug)]
+pub(crate) struct Trips {
+    start: Instant,
+    enough: Duration,
+    times: Vec<Duration>,
+}
+
+impl Trips {
+    /// The least number of round trips of a sample, however long they take.
+    const MIN: usize = 20;
+
+    /// Starts a sample that takes `enough`.
+    pub(crate) fn lasting(enough: Duration) -> Self {
+        Self {
+            start: Instant::now(),
+            enough,
+            times: Vec::new(),
+        }
+    }
+
+    /// Tells whether there is another trip to make.
+    pub(crate) fn another(&self) -> bool {
+        self.times.len() < Self::MIN || self.start.elapsed() < self.enough
+    }
+
+    /// Records what a trip took.
+    pub(crate) fn add(&mut self, time: Duration) {
+        self.times.push(time);
+    }
+
+    /// Returns what each trip took.
+    pub(crate) fn into_times(self) -> Vec<Duration> {
+        self.times
+    }
+}
+
+fn median_of(times: &[Duration]) -> f64 {
+    let times: Vec<_> = times.iter().map(|time| time.as_secs_f64() * 1e9).collect();
+    median(&times)
+}
+
+/// Returns the nanoseconds of the round trip that is under way at the median moment. The median of the
+/// trips would be that of the time between two transfers, in which there are many more.
+fn median_by_time(mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    let half = times.iter().sum::<Duration>() / 2;
+    let mut passed = Duration::ZERO;
+    let median = times.into_iter().find(|time| {
+        passed += *time;
+        half <= passed
+    });
+    median.map_or(f64::NAN, |time| time.as_secs_f64() * 1e9)
+}
+
+/// Where a child serves.
+#[derive(Debug, Serialize, Deserialize)]
+struct Served {
+    small: ChannelAddr,
+    bulk: ChannelAddr,
+}
+
+/// This end, with the child that answers.
+#[derive(Debug)]
+struct Pair {
+    tx: Tx<Small>,
+    /// `None` while a task has it.
+    rx: Option<Rx<Small>>,
+    bulk: Tx<Bulk>,
+    _child: Peer,
+    _endpoint: Endpoint,
+}
+
+impl Pair {
+    async fn start(transport: Transport) -> Outcome<Self> {
+        let endpoint = endpoint();
+        let (answer_at, rx) = endpoint.serve::<Small>(transport.any_addr())?;
+        let role = Role::Echo {
+            transport,
+            answer_at,
+        };
+        let mut child = Peer::start(&role, Stdio::piped())?;
+        let served: Served = child.hear().await?;
+        Ok(Self {
+            tx: endpoint.dial(&served.small)?,
+            rx: Some(rx),
+            bulk: endpoint.dial(&served.bulk)?,
+            _child: child,
+            _endpoint: endpoint,
+        })
+    }
+
+    /// Sends a message and waits for its echo, as often as `trips` says, and returns how long each took.
+    async fn run(&mut self, mut trips: Trips) -> Outcome<Vec<Duration>> {
+        let tx = self.tx.clone();
+        let mut rx = self.rx.take().ok_or("a round trip has failed before")?;
+        let work = in_task(async move {
+            let mut seq = 0;
+            while trips.another() {
+                let start = Instant::now();
+                tx.post(Small::numbered(seq, &Bytes::new()))?;
+                let echo = rx.recv().await?;
+                trips.add(start.elapsed());
+                assert_eq!(echo.seq(), seq, "the echo is not what was sent");
+                seq += 1;
+            }
+            Ok((rx, trips.into_times()))
+        });
+        let (rx, times) = timeout(DEADLINE, work).await??;
+        self.rx = Some(rx);
+        Ok(times)
+    }
+}
+
+/// Bulk that is sent, one message after the other, until it is stopped.
+struct Transfer {
+    task: JoinSet<Outcome<f64>>,
+    stop: oneshot::Sender<()>,
+}
+
+impl Transfer {
+    /// Starts to send `bytes` again and again; returns when they have arrived once.
+    async fn start(tx: Tx<Bulk>, bytes: Bytes) -> Outcome<Self> {
+        let (stop, mut stopped) = oneshot::channel::<()>();
+        timeout(DEADLINE, tx.send(Bulk::numbered(0, &bytes))).await??;
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            let start = Instant::now();
+            let mut n = 0;
+            while stopped.try_recv().is_err() {
+                n += 1;
+                tx.send(Bulk::numbered(n, &bytes)).await?;
+            }
+            Ok(n as f64 * TRANSFER as f64 / start.elapsed().as_secs_f64())
+        });
+        Ok(Self { task, stop })
+    }
+
+    /// Lets the message end that is on its way, and returns the bytes per second.
+    async fn stop(mut self) -> Outcome<f64> {
+        // If the task has failed it does not hear this; its error comes below.
+        let _ = self.stop.send(());
+        let end = timeout(DEADLINE, self.task.join_next()).await?;
+        end.ok_or("no transfer was started")??
+    }
+}
+
+/// Is the child that answers each small message at `answer_at`, and takes bulk.
+pub(crate) async fn echo(transport: Transport, answer_at: ChannelAddr) -> Outcome<()> {
+    let endpoint = endpoint();
+    let (small, mut rx) = endpoint.serve::<Small>(transport.any_addr())?;
+    let at = if ONE_ADDRESS {
+        small.clone()
+    } else {
+        transport.any_addr()
+    };
+    let (bulk, mut bulk_rx) = endpoint.serve::<Bulk>(at)?;
+    let tx = endpoint.dial::<Small>(&answer_at)?;
+    say(&Served { small, bulk })?;
+    let mut taking: JoinSet<Outcome<()>> = JoinSet::new();
+    taking.spawn(async move {
+        loop {
+            bulk_rx.recv().await?.seq();
+        }
+    });
+    loop {
+        tx.post(rx.recv().await?)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_by_time_is_that_of_the_longer_phase_however_few_its_trips() {
+        let slow = [Duration::from_micros(900); 2];
+        let fast = [Duration::from_micros(10); 100];
+        assert_eq!(median_by_time([&slow[..], &fast[..]].concat()), 900e3);
+        assert_eq!(median_by_time(fast.to_vec()), 10e3);
+        assert!(median_by_time(Vec::new()).is_nan());
+    }
+}

@@ -1,0 +1,374 @@
+//! Keeps the sessions to one address connected: dials, carries them, and dials again.
+//!
+//! # Invariants
+//!
+//! - **INV-1**: an address has one connection at a time, which carries all its sessions.
+//! - **INV-2**: a connector without sessions ends, and is not used any more.
+//! - **INV-3**: however the task ends, every session ends or is told that its connection is lost.
+
+use std::{
+    collections::BTreeMap,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use tokio::{
+    select,
+    sync::Notify,
+    time::{Duration, Instant, sleep_until, timeout, timeout_at},
+};
+
+use crate::{
+    addr::ChannelAddr,
+    backoff::Backoff,
+    carried::Carried,
+    dial::{Connected, greet},
+    endpoint::Shared,
+    frame::{FrameError, Header, Kind},
+    handshake::Hello,
+    heart::Heart,
+    inlet::{End, Inlet, Sessions},
+    kept::Kept,
+    outcome::{CloseReason, ConnectError, ProtocolError, Tried, Unreachable},
+    outlet::Outlet,
+};
+
+/// How long the last words of a connection may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The sessions to one address.
+pub(crate) struct Connector {
+    addr: ChannelAddr,
+    endpoint: Arc<Shared>,
+    state: Mutex<State>,
+    /// Told when there is a session more, or one that wants to end.
+    pub(crate) news: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct State {
+    sessions: BTreeMap<u32, Arc<dyn Kept>>,
+    outlet: Option<Arc<Outlet>>,
+    is_over: bool,
+}
+
+impl Connector {
+    pub(crate) fn new(addr: ChannelAddr, endpoint: Arc<Shared>) -> Self {
+        Self {
+            addr,
+            endpoint,
+            state: Mutex::default(),
+            news: Arc::new(Notify::new()),
+        }
+    }
+
+    pub(crate) fn addr(&self) -> &ChannelAddr {
+        &self.addr
+    }
+
+    /// Returns the sessions.
+    pub(crate) fn sessions(&self) -> Vec<Arc<dyn Kept>> {
+        self.lock().sessions.values().cloned().collect()
+    }
+
+    /// Takes a session, or returns whether this connector is over.
+    pub(crate) fn add(&self, session: &Arc<dyn Kept>) -> bool {
+        let outlet = {
+            let mut state = self.lock();
+            if state.is_over {
+                return false;
+            }
+            session.join(&self.news);
+            state.sessions.insert(session.number(), session.clone());
+            state.outlet.clone()
+        };
+        if let Some(outlet) = outlet {
+            session.clone().attach(&outlet);
+            // The connection may have ended, and told its sessions so, before this one used it.
+            if !self.is_at(&outlet) {
+                session.clone().on_lost(outlet.connection);
+            }
+        }
+        self.news.notify_one();
+        true
+    }
+
+    fn is_at(&self, outlet: &Arc<Outlet>) -> bool {
+        let state = self.lock();
+        let current = state.outlet.as_ref();
+        current.is_some_and(|current| Arc::ptr_eq(current, outlet))
+    }
+
+    /// Works until no session is left. To be called once.
+    pub(crate) async fn run(self: Arc<Self>, was_reached: bool) {
+        let _end = Ended(&self);
+        let backoff = Backoff::new(self.endpoint.entropy.number());
+        let mut dialling = Dialling {
+            connector: &self,
+            backoff,
+            was_reached,
+            is_first: !was_reached,
+        };
+        while let Some(connected) = dialling.connect().await {
+            let began = Instant::now();
+            let end = self.carry(connected).await;
+            tracing::debug!(addr = %self.addr, %end, "a connection ended");
+            dialling.backoff.connection_lived(began.elapsed());
+        }
+    }
+
+    /// Carries the sessions over a connection until it ends, or none is left.
+    async fn carry(self: &Arc<Self>, connected: Connected) -> End {
+        let limits = &self.endpoint.limits;
+        let number = self.endpoint.next_connection();
+        let outlet = Outlet::new(number, connected.writer);
+        let heart = Heart::new(&outlet, limits.ping_interval);
+        let writing = {
+            let outlet = outlet.clone();
+            self.endpoint
+                .spawn_connection(async move { outlet.run().await })
+        };
+        let mut inlet = Inlet::new(connected.reader, &outlet, &**self, heart, limits);
+        for session in self.begin(&outlet) {
+            session.attach(&outlet);
+        }
+        let end = {
+            let mut reading = pin!(inlet.run());
+            self.meanwhile(None, reading.as_mut()).await
+        };
+        self.lock().outlet = None;
+        let end = match end {
+            Some(end) => {
+                outlet.kill();
+                end
+            }
+            None => {
+                // What the sessions said last is written, and the peer ends the stream after that.
+                outlet.end();
+                let _ = timeout(LAST_WORDS, inlet.drain()).await;
+                outlet.kill();
+                End::Peer
+            }
+        };
+        if let End::Protocol(error) = &end {
+            self.fail_all(&CloseReason::Protocol(error.clone()));
+        }
+        // It was told to end, and ends without waiting for anything.
+        let _ = writing.await;
+        for (_, session) in self.kept() {
+            session.on_lost(number);
+        }
+        end
+    }
+
+    /// Waits for `future`, ends the sessions whose time comes, and returns `None` when none is left.
+    async fn meanwhile<F: Future + Unpin>(
+        &self,
+        error: Option<&Arc<Unreachable>>,
+        mut future: F,
+    ) -> Option<F::Output> {
+        loop {
+            let deadline = self.retire(error)?;
+            select! {
+                biased;
+                output = &mut future => return Some(output),
+                () = self.news.notified() => {}
+                () = sleep_until(deadline) => {}
+            }
+        }
+    }
+
+    /// Ends the sessions whose time is over, forgets those that ended, and returns when to look again; or
+    /// nothing if no session is left.
+    fn retire(&self, error: Option<&Arc<Unreachable>>) -> Option<Instant> {
+        let mut deadline = Instant::now() + Duration::from_secs(3600);
+        let mut over = Vec::new();
+        for (number, session) in self.kept() {
+            session.clone().expire(error);
+            if session.is_over() || session.clone().moves() {
+                over.push(number);
+            } else if let Some(time) = session.deadline() {
+                deadline = deadline.min(time.max(Instant::now()));
+            }
+        }
+        let mut state = self.lock();
+        for number in over {
+            state.sessions.remove(&number);
+        }
+        // INV-2: under the lock, so that no session comes too late.
+        state.is_over |= state.sessions.is_empty();
+        (!state.is_over).then_some(deadline)
+    }
+
+    fn begin(&self, outlet: &Arc<Outlet>) -> Vec<Arc<dyn Kept>> {
+        let mut state = self.lock();
+        state.outlet = Some(outlet.clone());
+        state.sessions.values().cloned().collect()
+    }
+
+    fn end_all(&self, reason: &CloseReason) {
+        for (_, session) in self.kept() {
+            session.end(reason.clone());
+        }
+    }
+
+    fn fail_all(&self, reason: &CloseReason) {
+        for (_, session) in self.kept() {
+            session.fail(reason.clone());
+        }
+    }
+
+    fn kept(&self) -> Vec<(u32, Arc<dyn Kept>)> {
+        let state = self.lock();
+        let sessions = state.sessions.iter();
+        sessions
+            .map(|(number, session)| (*number, session.clone()))
+            .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sessions for Connector {
+    fn find(&self, number: u32) -> Option<Arc<dyn Carried>> {
+        let session = self.lock().sessions.get(&number).cloned();
+        session.map(|session| session as Arc<dyn Carried>)
+    }
+
+    fn open(&self, _: Header, _: &Bytes) -> Result<(), ProtocolError> {
+        Err(FrameError::Kind(Kind::Open as u8).into())
+    }
+
+    fn leave(&self, number: u32) {
+        let session = self.lock().sessions.get(&number).cloned();
+        if let Some(session) = session {
+            if session.is_over() {
+                self.lock().sessions.remove(&number);
+            }
+            self.news.notify_one();
+        }
+    }
+
+    fn all(&self) -> Vec<(u32, Arc<dyn Carried>)> {
+        let kept = self.kept().into_iter();
+        kept.map(|(number, session)| (number, session as Arc<dyn Carried>))
+            .collect()
+    }
+}
+
+/// Ends what a task leaves that did not come to its end, because its runtime was shut down for example.
+struct Ended<'a>(&'a Arc<Connector>);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.lock().is_over = true;
+        self.0.end_all(&CloseReason::Closed);
+        self.0.endpoint.forget_connector(self.0);
+    }
+}
+
+/// The attempts to connect.
+struct Dialling<'a> {
+    connector: &'a Connector,
+    backoff: Backoff,
+    /// Whether a peer was reached at the address before.
+    was_reached: bool,
+    /// Whether the next attempt is the very first.
+    is_first: bool,
+}
+
+impl Dialling<'_> {
+    /// Tries until a peer accepts the connection, or no session is left.
+    async fn connect(&mut self) -> Option<Connected> {
+        let connector = self.connector;
+        let limits = &connector.endpoint.limits;
+        let mut last_error: Option<Arc<Unreachable>> = None;
+        let began = Instant::now();
+        let mut attempt = 0;
+        let mut absent_since: Option<Instant> = None;
+        loop {
+            attempt += 1;
+            for (_, session) in connector.kept() {
+                session.connecting(attempt, last_error.as_ref());
+            }
+            if !self.is_first || attempt > 1 {
+                let pause = pin!(tokio::time::sleep(self.backoff.pause()));
+                connector.meanwhile(last_error.as_ref(), pause).await?;
+            }
+            let tried = {
+                let dial = pin!(self.dial());
+                connector.meanwhile(last_error.as_ref(), dial).await?
+            };
+            let tried = match tried {
+                Ok(connected) => {
+                    self.is_first = false;
+                    self.was_reached = true;
+                    return Some(connected);
+                }
+                Err(tried) => tried,
+            };
+            if let Some(reason) = tried.iter().find_map(|tried| tried.error.permanent()) {
+                connector.fail_all(&reason);
+                connector.retire(None)?;
+            }
+            let is_absent = tried.iter().all(|tried| tried.error.is_absence());
+            last_error = Some(Arc::new(Unreachable {
+                addr: connector.addr.clone(),
+                attempts: attempt,
+                tried,
+            }));
+            // A peer that was there and does not listen any more has most likely ended for good.
+            if let Some(gone) = limits
+                .gone_timeout
+                .filter(|_| self.was_reached && is_absent)
+            {
+                let since = *absent_since.get_or_insert_with(Instant::now);
+                if let Some(error) = last_error.clone().filter(|_| gone <= since.elapsed()) {
+                    connector.fail_all(&CloseReason::Unreachable(error));
+                    connector.retire(None)?;
+                }
+            } else {
+                absent_since = None;
+            }
+            let is_idle = !connector
+                .kept()
+                .iter()
+                .any(|(_, session)| session.has_work());
+            if is_idle && limits.connect_timeout <= began.elapsed() {
+                // Nothing is to be delivered: dialling goes on when something is.
+                let never = pin!(std::future::pending::<()>());
+                select! {
+                    biased;
+                    () = connector.news.notified() => {}
+                    ended = connector.meanwhile(last_error.as_ref(), never) => ended?,
+                }
+            }
+        }
+    }
+
+    async fn dial(&self) -> Result<Connected, Vec<Tried>> {
+        let connector = self.connector;
+        let endpoint = &connector.endpoint;
+        let hello = Hello {
+            incarnation: endpoint.incarnation,
+            advertised: endpoint.advertised(),
+        };
+        let limits = &endpoint.limits;
+        let hello = &hello;
+        let greet = async |stream| greet(stream, hello).await;
+        let dial = endpoint
+            .dialer
+            .connect(&connector.addr, limits.handshake_timeout, greet);
+        // Each place has its own time; this is for a name with very many of them.
+        let until = Instant::now() + limits.connect_timeout;
+        timeout_at(until, dial).await.unwrap_or_else(|_| {
+            Err(vec![Tried {
+                place: connector.addr.to_string(),
+                error: ConnectError::Timeout,
+            }])
+        })
+    }
+}

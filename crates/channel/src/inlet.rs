@@ -1,0 +1,343 @@
+//! The reading end of a connection: reads frames, and gives each to its session.
+//!
+//! # Invariants
+//!
+//! - **INV-1**: a connection that reads little holds no memory for what may come.
+//! - **INV-2**: what comes for a session that this connection does not carry any more is thrown away.
+
+use std::{
+    collections::BTreeMap,
+    future::{Future, poll_fn},
+    io,
+    mem::{self, MaybeUninit},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use hypermesh_wire::Payload;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, ReadBuf},
+    select,
+    task::coop::consume_budget,
+    time::{Duration, Instant, sleep_until},
+};
+
+use crate::{
+    carried::{Carried, Wish},
+    demux::{Demux, Frames, Run},
+    frame::{FrameError, Header},
+    heart::Heart,
+    outcome::ProtocolError,
+    outlet::Outlet,
+    settings::Limits,
+    stream::Reader,
+};
+
+/// So much is read at once, on the stack, while little comes.
+const SMALL_READ: usize = 4 << 10;
+/// So much is read at once while much comes.
+const LARGE_READ: usize = 256 << 10;
+/// A buffer with less room than this is not read into.
+const LEAST_READ: usize = 64 << 10;
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum End {
+    #[error("the peer ended it")]
+    Peer,
+    #[error("the peer was not heard of for long")]
+    Silent,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+}
+
+impl From<FrameError> for End {
+    fn from(error: FrameError) -> Self {
+        Self::Protocol(error.into())
+    }
+}
+
+/// The sessions of a connection.
+pub(crate) trait Sessions {
+    /// Returns the session with this number.
+    fn find(&self, number: u32) -> Option<Arc<dyn Carried>>;
+    /// Takes the beginning of a session.
+    fn open(&self, header: Header, body: &Bytes) -> Result<(), ProtocolError>;
+    /// Forgets a session.
+    fn leave(&self, number: u32);
+    /// Returns all sessions.
+    fn all(&self) -> Vec<(u32, Arc<dyn Carried>)>;
+}
+
+/// The reading end of one connection.
+pub(crate) struct Inlet<'a, S> {
+    reader: Reader,
+    demux: Demux,
+    /// Where much is read into, while much comes.
+    large: BytesMut,
+    switch: Switch<'a, S>,
+    heart: Arc<Heart>,
+    limits: &'a Limits,
+}
+
+/// Gives frames to sessions.
+struct Switch<'a, S> {
+    connection: u64,
+    sessions: &'a S,
+    heart: Arc<Heart>,
+    /// Those that wait for the delay of acknowledgements.
+    late: BTreeMap<u32, Arc<dyn Carried>>,
+    /// When that is over.
+    ack_time: Option<Instant>,
+    ack_delay: Duration,
+}
+
+impl<'a, S: Sessions> Inlet<'a, S> {
+    pub(crate) fn new(
+        reader: Reader,
+        outlet: &Arc<Outlet>,
+        sessions: &'a S,
+        heart: Arc<Heart>,
+        limits: &'a Limits,
+    ) -> Self {
+        Self {
+            reader,
+            demux: Demux::new(limits.message),
+            large: BytesMut::new(),
+            switch: Switch {
+                connection: outlet.connection,
+                sessions,
+                heart: heart.clone(),
+                late: BTreeMap::new(),
+                ack_time: None,
+                ack_delay: limits.ack_delay,
+            },
+            heart,
+            limits,
+        }
+    }
+
+    /// Reads until the connection ends.
+    ///
+    /// Nothing is lost if the future is dropped.
+    pub(crate) async fn run(&mut self) -> End {
+        loop {
+            let tick = self.heart.due();
+            let ack_time = self.switch.ack_time;
+            let mut timer = pin!(sleep_until(ack_time.map_or(tick, |time| time.min(tick))));
+            loop {
+                let read = select! {
+                    biased;
+                    result = poll_fn(|cx| {
+                        poll_read(cx, &mut self.reader, &mut self.demux, &mut self.large, &mut self.switch)
+                    }) => Some(result),
+                    () = &mut timer => None,
+                };
+                match read {
+                    Some(Ok(())) => self.heart.heard(),
+                    Some(Err(end)) => return end,
+                    None => {
+                        if let Some(end) = self.on_time() {
+                            return end;
+                        }
+                        break;
+                    }
+                }
+                consume_budget().await;
+                if self.switch.ack_time != ack_time {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Does what is due.
+    fn on_time(&mut self) -> Option<End> {
+        let now = Instant::now();
+        let connection = self.switch.connection;
+        if self.switch.ack_time.is_some_and(|time| time <= now) {
+            self.switch.ack_time = None;
+            for session in mem::take(&mut self.switch.late).into_values() {
+                session.on_ack_time(connection);
+            }
+        }
+        if self.heart.due() <= now {
+            // First: a connection that is dead does not tell how its sessions are.
+            let (interval, missed) = (self.limits.ping_interval, self.limits.ping_misses);
+            if self.heart.tick(interval, missed) {
+                return Some(End::Silent);
+            }
+            // INV-1
+            self.large = BytesMut::new();
+            self.demux.relax();
+            for (number, session) in self.switch.sessions.all() {
+                if session.on_tick(connection) == Wish::Leave {
+                    self.switch.sessions.leave(number);
+                }
+            }
+        }
+        None
+    }
+
+    /// Reads and throws away until the peer ends the stream, too.
+    pub(crate) async fn drain(&mut self) -> io::Result<()> {
+        let mut buffer = vec![0; LEAST_READ];
+        while self.reader.read(&mut buffer).await? != 0 {}
+        Ok(())
+    }
+}
+
+/// Reads once, and gives out what is complete by that.
+fn poll_read<S: Sessions>(
+    cx: &mut Context<'_>,
+    reader: &mut Reader,
+    demux: &mut Demux,
+    large: &mut BytesMut,
+    switch: &mut Switch<'_, S>,
+) -> Poll<Result<(), End>> {
+    if let Some(memory) = demux.direct() {
+        let mut memory = ReadBuf::new(memory);
+        ready!(Pin::new(reader).poll_read(cx, &mut memory))?;
+        let n = memory.filled().len();
+        if n == 0 {
+            return Poll::Ready(Err(FrameError::Cut.into()));
+        }
+        return Poll::Ready(Ok(demux.direct_done(n, switch)?));
+    }
+    if large.capacity() == 0 {
+        let mut memory = [MaybeUninit::uninit(); SMALL_READ];
+        let mut memory = ReadBuf::uninit(&mut memory);
+        ready!(Pin::new(reader).poll_read(cx, &mut memory))?;
+        let bytes = memory.filled();
+        if bytes.is_empty() {
+            return Poll::Ready(Err(ended(demux)));
+        }
+        demux.feed(bytes, None, switch)?;
+        if bytes.len() == SMALL_READ && !demux.is_inside() {
+            // INV-1: much comes, and not to memory of its own.
+            large.reserve(LARGE_READ);
+        }
+        return Poll::Ready(Ok(()));
+    }
+    if large.capacity() < LEAST_READ {
+        large.reserve(LARGE_READ);
+    }
+    let n = ready!(pin!(reader.read_buf(large)).poll(cx))?;
+    if n == 0 {
+        return Poll::Ready(Err(ended(demux)));
+    }
+    let bytes = large.split().freeze();
+    demux.feed(&bytes, Some(&bytes), switch)?;
+    if n <= SMALL_READ || demux.is_inside() {
+        *large = BytesMut::new();
+    }
+    Poll::Ready(Ok(()))
+}
+
+fn ended(demux: &Demux) -> End {
+    demux.end().map_or_else(End::from, |()| End::Peer)
+}
+
+impl<S: Sessions> Switch<'_, S> {
+    fn find(&self, number: u32) -> Option<Arc<dyn Carried>> {
+        if number == 0 {
+            return Some(self.heart.clone());
+        }
+        self.sessions.find(number)
+    }
+
+    /// Gives a session that breaks the protocol the chance to take that upon itself.
+    fn or_fault(
+        &self,
+        session: &Arc<dyn Carried>,
+        result: Result<Wish, ProtocolError>,
+    ) -> Result<Wish, ProtocolError> {
+        result.or_else(|error| session.clone().on_fault(self.connection, error))
+    }
+
+    fn grant(&mut self, number: u32, session: Arc<dyn Carried>, wish: Wish) {
+        match wish {
+            Wish::None => {}
+            Wish::Leave => self.sessions.leave(number),
+            Wish::AckLater => {
+                if self.ack_time.is_none() {
+                    self.ack_time = Some(Instant::now() + self.ack_delay);
+                }
+                self.late.entry(number).or_insert(session);
+            }
+        }
+    }
+}
+
+impl<S: Sessions> Frames for Switch<'_, S> {
+    fn run(&mut self, number: u32, run: Run) -> Result<(), ProtocolError> {
+        if let Some(session) = self.find(number) {
+            let result = session.clone().on_run(self.connection, run);
+            let wish = self.or_fault(&session, result)?;
+            self.grant(number, session, wish);
+        }
+        Ok(())
+    }
+
+    fn is_known(&mut self, number: u32) -> bool {
+        self.find(number).is_some()
+    }
+
+    fn passes_on(&mut self, number: u32) -> bool {
+        self.find(number).is_some_and(|session| session.passes_on())
+    }
+
+    fn frame(&mut self, header: Header, rest: Bytes) -> Result<(), ProtocolError> {
+        let number = header.session;
+        if let Some(session) = self.find(number) {
+            let wish = session.clone().on_frame(self.connection, header, rest)?;
+            self.grant(number, session, wish);
+        }
+        Ok(())
+    }
+
+    fn fault(&mut self, number: u32, error: ProtocolError) -> Result<(), ProtocolError> {
+        if let Some(session) = self.find(number) {
+            let wish = self.or_fault(&session, Err(error))?;
+            self.grant(number, session, wish);
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, header: Header, payload: Payload) -> Result<(), ProtocolError> {
+        let number = header.session;
+        if let Some(session) = self.find(number) {
+            let result = session.clone().on_message(self.connection, header, payload);
+            let wish = self.or_fault(&session, result)?;
+            self.grant(number, session, wish);
+        }
+        Ok(())
+    }
+
+    fn too_large(&mut self, header: Header, len: u64) -> Result<(), ProtocolError> {
+        let number = header.session;
+        if let Some(session) = self.find(number) {
+            let result = session.clone().on_too_large(self.connection, header, len);
+            let wish = self.or_fault(&session, result)?;
+            self.grant(number, session, wish);
+        }
+        Ok(())
+    }
+
+    fn control(&mut self, header: Header, body: Bytes) -> Result<(), ProtocolError> {
+        let number = header.session;
+        if header.kind == crate::frame::Kind::Open {
+            return self.sessions.open(header, &body);
+        }
+        if let Some(session) = self.find(number) {
+            let result = session.clone().on_control(self.connection, header, &body);
+            let wish = self.or_fault(&session, result)?;
+            self.grant(number, session, wish);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,304 @@
+//! The writing end of a connection: which sessions have something to write, and who writes it.
+//!
+//! # Invariants
+//!
+//! - **INV-1**: the pen has one user: the writer task, or for one batch whoever scheduled a session while nothing
+//!   was to be written.
+//! - **INV-2**: a scheduled session is filled until it has nothing more, in turns with the others.
+//! - **INV-3**: no session is called and nothing written while the lock is held.
+//! - **INV-4**: whatever is scheduled while the pen is in use is seen by its user, or by the writer task, which is
+//!   woken then.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    io, mem,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Waker, ready},
+};
+
+use tokio::{io::AsyncWrite, task::coop::consume_budget};
+
+use crate::{carried::Carried, image::Image, stream::Writer};
+
+/// A batch is written when it has so many bytes, or when nothing more is scheduled.
+const BATCH: usize = 256 << 10;
+/// What one session may add to a batch before the next one's turn.
+const TURN: usize = 128 << 10;
+
+/// The writing end of one connection.
+pub(crate) struct Outlet {
+    /// The number of the connection.
+    pub(crate) connection: u64,
+    state: Mutex<State>,
+    /// Whether room came where there was none: the peer takes what is written.
+    has_moved: AtomicBool,
+}
+
+struct State {
+    scheduled: VecDeque<Arc<dyn Carried>>,
+    /// The pen, while nobody uses it.
+    pen: Option<Box<Pen>>,
+    /// The writer task, while it waits.
+    task: Option<Waker>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// What is scheduled is still written, then the stream ends.
+    Ending,
+    /// Nothing is written any more.
+    Dead,
+}
+
+/// What a connection is written with.
+struct Pen {
+    writer: Writer,
+    image: Image,
+    /// Whether the writer has bytes of its own to write.
+    is_flushing: bool,
+}
+
+impl Outlet {
+    /// Returns the outlet of a connection.
+    pub(crate) fn new(connection: u64, writer: Writer) -> Arc<Self> {
+        let pen = Pen {
+            writer,
+            image: Image::default(),
+            is_flushing: false,
+        };
+        Arc::new(Self {
+            connection,
+            state: Mutex::new(State {
+                scheduled: VecDeque::new(),
+                pen: Some(Box::new(pen)),
+                task: None,
+                stage: Stage::Open,
+            }),
+            has_moved: AtomicBool::new(false),
+        })
+    }
+
+    /// Has `session` filled soon. With `now`, and if the connection is idle, that and the writing happen before
+    /// this returns.
+    pub(crate) fn schedule(&self, session: Arc<dyn Carried>, now: bool) {
+        let mut state = self.lock();
+        if state.stage == Stage::Dead {
+            return;
+        }
+        let is_idle = state.scheduled.is_empty() && state.stage == Stage::Open;
+        if now
+            && is_idle
+            && let Some(pen) = state.pen.take_if(|pen| pen.is_clean())
+        {
+            drop(state);
+            self.write_now(pen, session);
+            return;
+        }
+        state.scheduled.push_back(session);
+        // Whoever uses the pen looks again when he returns it (INV-4).
+        let task = if state.pen.is_some() {
+            state.task.take()
+        } else {
+            None
+        };
+        drop(state);
+        wake(task);
+    }
+
+    /// Returns whether nobody uses the pen and nothing waits for it.
+    #[cfg(test)]
+    fn is_idle(&self) -> bool {
+        let state = self.lock();
+        state.scheduled.is_empty() && state.pen.is_some()
+    }
+
+    /// Returns whether the peer has made room since the last call, for somebody who waited for it.
+    pub(crate) fn take_moved(&self) -> bool {
+        self.has_moved.swap(false, Ordering::Relaxed)
+    }
+
+    /// Ends the stream when all that is scheduled is written.
+    pub(crate) fn end(&self) {
+        self.advance(Stage::Ending);
+    }
+
+    /// Ends at once.
+    pub(crate) fn kill(&self) {
+        self.advance(Stage::Dead);
+    }
+
+    /// Writes what is scheduled, until the stream ends. To be called once.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub(crate) async fn run(&self) -> io::Result<()> {
+        loop {
+            let Some(mut pen) = poll_fn(|cx| self.poll_pen(cx)).await else {
+                return Ok(());
+            };
+            let result = self.write_all(&mut pen).await;
+            let is_over = result.is_err() || self.lock().stage != Stage::Open;
+            if is_over {
+                self.kill();
+                let ended = match result {
+                    Ok(()) if pen.is_clean() => pen.shut_down().await,
+                    result => result,
+                };
+                // What was not begun to be written, no peer has.
+                mem::take(&mut pen.image).abandon();
+                return ended;
+            }
+            self.give_back(pen);
+        }
+    }
+
+    /// Writes all that is scheduled.
+    async fn write_all(&self, pen: &mut Pen) -> io::Result<()> {
+        loop {
+            self.fill(pen);
+            if pen.is_clean() || self.lock().stage == Stage::Dead {
+                return Ok(());
+            }
+            // The other tasks get their turn, however fast the peer reads.
+            consume_budget().await;
+            let mut was_full = false;
+            poll_fn(|cx| {
+                if self.lock().stage == Stage::Dead {
+                    return Poll::Ready(Ok(()));
+                }
+                let written = pen.poll_write(cx);
+                if written.is_pending() {
+                    was_full = true;
+                    // To be woken when the stage changes, too.
+                    self.lock().task = Some(cx.waker().clone());
+                }
+                written
+            })
+            .await?;
+            if was_full {
+                self.has_moved.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Makes a batch of what is scheduled.
+    fn fill(&self, pen: &mut Pen) {
+        while pen.image.len() < BATCH {
+            let Some(session) = self.lock().scheduled.pop_front() else {
+                return;
+            };
+            if session.clone().fill(self.connection, TURN, &mut pen.image) {
+                self.lock().scheduled.push_back(session);
+            }
+        }
+    }
+
+    /// Fills and writes once. What is left then is the writer task's, and an error too.
+    fn write_now(&self, mut pen: Box<Pen>, session: Arc<dyn Carried>) {
+        let more = session.clone().fill(self.connection, TURN, &mut pen.image);
+        if more {
+            self.lock().scheduled.push_back(session);
+        }
+        if !pen.image.is_empty() {
+            // Without room the pen goes to the task, which asks anew.
+            let mut cx = Context::from_waker(Waker::noop());
+            let _ = pen.poll_write(&mut cx);
+        }
+        self.give_back(pen);
+    }
+
+    fn give_back(&self, pen: Box<Pen>) {
+        let mut state = self.lock();
+        let has_work = !pen.is_clean() || !state.scheduled.is_empty() || state.stage != Stage::Open;
+        state.pen = Some(pen);
+        let task = if has_work { state.task.take() } else { None };
+        drop(state);
+        wake(task);
+    }
+
+    /// Waits for the pen and something to do with it.
+    fn poll_pen(&self, cx: &mut Context<'_>) -> Poll<Option<Box<Pen>>> {
+        let mut state = self.lock();
+        let has_work = !state.scheduled.is_empty()
+            || state.stage != Stage::Open
+            || state.pen.as_ref().is_some_and(|pen| !pen.is_clean());
+        if has_work && let Some(pen) = state.pen.take() {
+            return Poll::Ready(Some(pen));
+        }
+        let old = match &state.task {
+            Some(task) if task.will_wake(cx.waker()) => None,
+            _ => state.task.replace(cx.waker().clone()),
+        };
+        drop(state);
+        drop(old);
+        Poll::Pending
+    }
+
+    fn advance(&self, stage: Stage) {
+        let mut state = self.lock();
+        if state.stage == Stage::Dead || state.stage == stage {
+            return;
+        }
+        state.stage = stage;
+        let scheduled = if stage == Stage::Dead {
+            mem::take(&mut state.scheduled)
+        } else {
+            VecDeque::new()
+        };
+        let task = state.task.take();
+        drop(state);
+        drop(scheduled);
+        wake(task);
+    }
+
+    /// A panic under the lock is impossible but for a lack of memory; the data stays usable.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pen {
+    /// Writes some of the image, and all of it if the writer takes that at once.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.image.is_empty() {
+            let n = ready!(self.writer.poll_write_image(cx, &self.image))?;
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.image.advance(n);
+        }
+        if self.image.is_empty() {
+            // Only an encrypted stream has something of its own to write.
+            self.is_flushing = true;
+            ready!(Pin::new(&mut self.writer).poll_flush(cx))?;
+            self.is_flushing = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Returns whether all is written.
+    fn is_clean(&self) -> bool {
+        self.image.is_empty() && !self.is_flushing
+    }
+
+    async fn shut_down(&mut self) -> io::Result<()> {
+        poll_fn(|cx| Pin::new(&mut self.writer).poll_shutdown(cx)).await
+    }
+}
+
+fn wake(task: Option<Waker>) {
+    if let Some(task) = task {
+        task.wake();
+    }
+}

@@ -1,0 +1,116 @@
+//! How often a link dials.
+
+use hypermesh_channel::{CloseReason, FailReason, Outcome, SimNetwork};
+
+use crate::rig::*;
+
+/// How often a link may dial in ten seconds.
+const MOST: usize = 22;
+
+#[tokio::test(start_paused = true)]
+async fn an_address_at_which_nobody_listens_is_dialled_ever_less() {
+    let network = network(0);
+    let near = endpoint(&network, "a");
+    let clerk = Clerk::new(&near, "s");
+    clerk.post("one");
+    pass(10 * SECOND).await;
+    let dials = traced(&network, "nobody on");
+    assert!((10..=MOST).contains(&dials.len()), "{dials:#?}");
+    let (first, second) = (time_of(&dials[0]), time_of(&dials[1]));
+    // The clock counts milliseconds.
+    assert!(second - first <= 0.003, "{dials:#?}");
+    near.shutdown(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_links_of_many_nodes_do_not_dial_all_at_once() {
+    let network = network(0);
+    let names: Vec<_> = (0..300).map(|i| format!("n{i}")).collect();
+    let endpoints: Vec<_> = names.iter().map(|name| endpoint(&network, name)).collect();
+    let clerks: Vec<_> = endpoints.iter().map(|near| Clerk::new(near, "s")).collect();
+    clerks.iter().for_each(|clerk| clerk.post("one"));
+    pass(10 * SECOND).await;
+    let dials = traced(&network, "nobody on");
+    let mut times: Vec<_> = dials.iter().map(|line| time_of(line)).collect();
+    // From where all pauses are the longest one.
+    times.retain(|time| *time > 5.0);
+    let most = (0..times.len()).map(|first| {
+        let end = times[first] + 0.01;
+        times[first..]
+            .iter()
+            .take_while(|time| **time < end)
+            .count()
+    });
+    let most = most.max().unwrap();
+    assert!(most < 60, "{most} of 300 in 10 ms");
+    for near in endpoints {
+        near.shutdown(SECOND).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_accepts_and_closes_is_dialled_ever_less() {
+    let network = network(0);
+    let mut listener = network.node("b").listen("s").unwrap();
+    let near = endpoint(&network, "a");
+    let clerk = Clerk::new(&near, "s");
+    clerk.post("one");
+    let accepting = async {
+        let mut n_accepted = 0;
+        loop {
+            drop(listener.accept().await.unwrap());
+            n_accepted += 1;
+            assert!(n_accepted <= MOST, "in ten seconds");
+        }
+    };
+    let ended: Result<(), _> = tokio::time::timeout(10 * SECOND, accepting).await;
+    ended.unwrap_err();
+    near.shutdown(SECOND).await;
+}
+
+/// Checks that nobody dials for an hour.
+async fn check_no_dials(network: &SimNetwork) {
+    let before = network.trace();
+    pass(3600 * SECOND).await;
+    assert_eq!(network.trace(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_stops_is_not_dialled_again() {
+    let network = network(10);
+    let far = endpoint(&network, "b");
+    let keeper = Keeper::new(usize::MAX);
+    let server = far.serve_sink(addr("s"), keeper.clone()).unwrap();
+    let near = endpoint(&network, "a");
+    let mut clerk = Clerk::new(&near, "s");
+    clerk.post("one");
+    assert_eq!(clerk.outcome("one").await, Outcome::Acked);
+    server.stop().await;
+    let closed = clerk.link().watch().closed().await;
+    assert_eq!(closed, CloseReason::PeerClosed);
+    clerk.post("two");
+    let closed = Outcome::Failed(FailReason::PeerClosed);
+    assert_eq!(clerk.outcome("two").await, closed);
+    // The connection ends.
+    pass(5 * SECOND).await;
+    check_no_dials(&network).await;
+    near.shutdown(SECOND).await;
+    far.shutdown(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_for_good_is_not_asked_for_again() {
+    let network = network(10);
+    let far = endpoint(&network, "b");
+    let (_, _rx) = far.serve::<String>(addr("s")).unwrap();
+    let near = endpoint(&network, "a");
+    let mut clerk = Clerk::new(&near, "s");
+    clerk.post("one");
+    let outcome = clerk.outcome("one").await;
+    let is_refused = matches!(outcome, Outcome::Failed(FailReason::Refused(_)));
+    assert!(is_refused, "{outcome:?}");
+    pass(5 * SECOND).await;
+    check_no_dials(&network).await;
+    near.shutdown(SECOND).await;
+    far.shutdown(SECOND).await;
+}

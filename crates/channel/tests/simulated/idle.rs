@@ -1,0 +1,167 @@
+//! What happens while nothing is sent, and what is said about it.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, Ordering},
+};
+
+use hypermesh_channel::{LinkStatus, Outcome, SimNetwork};
+use tokio::time::advance;
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
+};
+
+use crate::rig::*;
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_link_needs_pings_and_nothing_else() {
+    let network = network(1);
+    let far = endpoint(&network, "b");
+    let _server = far.serve_sink(addr("s"), Keeper::new(0)).unwrap();
+    let near = endpoint(&network, "a");
+    let clerk = Clerk::new(&near, "s");
+    clerk.link().watch().active().await.unwrap();
+    pass(10 * SECOND).await;
+    let before = network.trace().lines().count();
+    pass(3600 * SECOND).await;
+    let trace = network.trace();
+    let events: Vec<_> = trace.lines().skip(before).collect();
+    // Every five seconds one end asks and the other answers, each of which is written and read.
+    assert!(
+        (1000..=5 * 720 + 5).contains(&events.len()),
+        "{}",
+        events.len()
+    );
+    for event in &events {
+        // It may be read in two pieces.
+        let n_bytes: u32 = event.rsplit(' ').next().unwrap().parse().unwrap_or(0);
+        let is_ping = event.contains(" writes 16 ") || event.contains(" reads ") && n_bytes <= 16;
+        assert!(is_ping, "{event}");
+    }
+    assert_eq!(clerk.link().status(), LinkStatus::Active);
+    near.shutdown(SECOND).await;
+    far.shutdown(SECOND).await;
+}
+
+/// Runs some traffic on a network, with a cut.
+async fn traffic(network: SimNetwork) -> String {
+    let far = endpoint(&network, "b");
+    let keeper = Keeper::new(usize::MAX);
+    let _server = far.serve_sink(addr("s"), keeper.clone()).unwrap();
+    let near = endpoint(&network, "a");
+    let mut clerk = Clerk::new(&near, "s");
+    for body in ["one", "two", "three"] {
+        clerk.post(body);
+        pass(2 * MS).await;
+        network.cut("a", "b");
+        assert_eq!(clerk.outcome(body).await, Outcome::Acked);
+    }
+    near.shutdown(SECOND).await;
+    far.shutdown(SECOND).await;
+    network.trace()
+}
+
+#[tokio::test(start_paused = true)]
+async fn networks_in_one_process_share_nothing() {
+    let alone = traffic(SimNetwork::new(7)).await;
+    let (again, other) = tokio::join!(traffic(SimNetwork::new(7)), traffic(SimNetwork::new(8)));
+    assert_eq!(alone, again);
+    assert_ne!(alone, other);
+}
+
+/// Counts what is logged for people, and keeps the texts.
+#[derive(Clone, Default)]
+struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+    spans: Arc<AtomicU64>,
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::INFO
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1 + self.spans.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = Text::default();
+        event.record(&mut text);
+        self.lines.lock().unwrap().push(text.0);
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+#[derive(Default)]
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.0 += &format!("{field}={value:?} ");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_starved_process_does_not_blame_its_peers_and_says_so() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let network = network(1);
+    let far = endpoint(&network, "b");
+    let _server = far.serve_sink(addr("s"), Keeper::new(usize::MAX)).unwrap();
+    let near = endpoint(&network, "a");
+    let mut clerk = Clerk::new(&near, "s");
+    clerk.link().watch().active().await.unwrap();
+    network.freeze("b");
+    // As if the process had been stopped, again and again: five times what a silent peer is given.
+    for _ in 0..10 {
+        advance(10 * SECOND).await;
+    }
+    network.thaw("b");
+    assert_eq!(clerk.link().status(), LinkStatus::Active);
+    clerk.post("one");
+    assert_eq!(clerk.outcome("one").await, Outcome::Acked);
+    assert_eq!(traced(&network, "opens on").len(), 1);
+    let lines = log.lines.lock().unwrap().join("\n");
+    assert!(
+        lines.contains("this process was stopped or starved"),
+        "{lines}"
+    );
+    near.shutdown(SECOND).await;
+    far.shutdown(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_flaps_of_a_link_are_few_lines() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let network = network(1);
+    let far = endpoint(&network, "b");
+    let _server = far.serve_sink(addr("s"), Keeper::new(usize::MAX)).unwrap();
+    let near = endpoint(&network, "a");
+    let mut clerk = Clerk::new(&near, "s");
+    for i in 0..1000 {
+        let body = i.to_string();
+        clerk.post(&body);
+        assert_eq!(clerk.outcome(&body).await, Outcome::Acked);
+        network.cut("a", "b");
+    }
+    let lines = log.lines.lock().unwrap().clone();
+    assert!(
+        lines.len() <= 20,
+        "{} lines: {:#?}",
+        lines.len(),
+        &lines[..20]
+    );
+    near.shutdown(SECOND).await;
+    far.shutdown(SECOND).await;
+}
