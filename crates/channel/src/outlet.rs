@@ -24,12 +24,18 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use tokio::{io::AsyncWrite, task::coop::consume_budget};
+use tokio::{
+    io::AsyncWrite,
+    task::coop::consume_budget,
+    time::{Duration, timeout},
+};
 
 use crate::{carried::Carried, image::Image, stream::Writer};
 
 /// A batch is written when it has so many bytes, or when nothing more is scheduled.
 const BATCH: usize = 256 << 10;
+/// How long the end of a stream may take.
+const LAST_WORD: Duration = Duration::from_secs(1);
 /// What one session may add to a batch before the next one's turn.
 const TURN: usize = 128 << 10;
 
@@ -152,7 +158,7 @@ impl Outlet {
             if is_over {
                 self.kill();
                 let ended = match result {
-                    Ok(()) if pen.is_clean() => pen.shut_down().await,
+                    Ok(()) if pen.is_clean() => pen.shut_down_soon().await,
                     result => result,
                 };
                 // What was not begun to be written, no peer has.
@@ -290,6 +296,12 @@ impl Pen {
     /// Returns whether all is written.
     fn is_clean(&self) -> bool {
         self.image.is_empty() && !self.is_flushing
+    }
+
+    /// Ends the stream. An encrypted one has a last word to say, which a peer that does not read does not hold up.
+    async fn shut_down_soon(&mut self) -> io::Result<()> {
+        let ended = timeout(LAST_WORD, self.shut_down()).await;
+        ended.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     async fn shut_down(&mut self) -> io::Result<()> {

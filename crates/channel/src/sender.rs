@@ -6,6 +6,8 @@
 //! - **INV-2**: after the end nothing is accepted any more, and every parcel has its outcome.
 //! - **INV-3**: messages are handed to a connection only after its peer has opened the session there.
 
+mod state;
+
 use std::{
     pin::pin,
     sync::{
@@ -21,38 +23,18 @@ use tokio::{
 };
 
 use crate::{
-    addr::ChannelAddr,
     attachment::Attachment,
     carried::Carried,
-    frame::{Ack, Header, Kind, MAX_PARTS, Nack},
+    frame::{Ack, Header, Kind, Nack},
     image::Image,
-    incarnation::Incarnation,
     link::{CloseReport, LinkStatus},
-    log::{Body, Bounds, Done, Log, Message},
+    log::{Body, Done, Message},
     news::News,
     outcome::{CloseReason, FailReason, Parcel, ProtocolError, UnknownReason, complete},
     settings::Limits,
 };
-
-/// Messages that come sooner one after the other are written by the task of the connection, as many at once as
-/// there are.
-const BURST: Duration = Duration::from_micros(10);
-
-/// How far the sending half is on its way to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// Messages are accepted.
-    Open,
-    /// No message is accepted; those that were may still be written and acknowledged until then.
-    Closing(Instant),
-}
-
-/// What the peer said about itself.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Remote {
-    pub(crate) incarnation: Option<Incarnation>,
-    pub(crate) advertised: Option<ChannelAddr>,
-}
+pub(crate) use state::Remote;
+use state::{Stage, State};
 
 /// The sending half of one session.
 pub(crate) struct Sender<P: Parcel> {
@@ -71,43 +53,13 @@ pub(crate) struct Sender<P: Parcel> {
     news: Arc<News>,
 }
 
-struct State<P> {
-    log: Log<P>,
-    max_message: u64,
-    /// Whether the peer has opened the session on the present connection.
-    is_open: bool,
-    stage: Stage,
-    finished: Option<CloseReason>,
-    /// When the last message was written by who posted it, if the peer has said nothing since.
-    wrote: Option<Instant>,
-    /// When the peer last acknowledged something, or had nothing to.
-    heard: Instant,
-    remote: Remote,
-    /// Since when there is something to deliver and no connection.
-    waiting: Option<Instant>,
-}
-
 impl<P: Parcel> Sender<P> {
     pub(crate) fn new(number: u32, limits: &Limits, news: Arc<News>) -> Self {
-        let bounds = Bounds {
-            messages: limits.sender_queue_messages as u64,
-            bytes: limits.sender_queue_bytes,
-        };
         let status = LinkStatus::Connecting {
             attempt: 1,
             last_error: None,
         };
-        let state = State {
-            log: Log::new(number, bounds),
-            max_message: limits.message,
-            is_open: false,
-            stage: Stage::Open,
-            finished: None,
-            wrote: None,
-            heard: Instant::now(),
-            remote: Remote::default(),
-            waiting: None,
-        };
+        let state = State::new(number, limits);
         Self {
             state: Mutex::new(state),
             number,
@@ -283,10 +235,7 @@ impl<P: Parcel> Sender<P> {
                 };
                 state.log.on_fresh(reason, ack.credit, done);
             }
-            if max_message < state.max_message {
-                state.max_message = max_message;
-                state.log.limit(max_message);
-            }
+            state.limit(max_message);
             state.is_open = true;
             state.waiting = None;
             state.heard = Instant::now();
@@ -516,53 +465,6 @@ impl<P: Parcel> Sender<P> {
     /// A panic under the lock is impossible but for a lack of memory; the data stays usable.
     fn lock(&self) -> MutexGuard<'_, State<P>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<P: Parcel> State<P> {
-    fn refusal(&self, message: &Message<'_>) -> Option<FailReason> {
-        if let Some(reason) = self.end() {
-            return Some(reason);
-        }
-        // First: one of a wrong size is held, too, until those before it have their outcome.
-        if self.log.is_full() {
-            let held = self.log.held();
-            return Some(FailReason::QueueFull {
-                messages: held.seq as usize,
-                bytes: held.load,
-            });
-        }
-        let (len, parts) = (message.len(), message.parts.len());
-        if self.max_message < len {
-            let max = self.max_message;
-            return Some(FailReason::TooLarge { len, max });
-        }
-        if MAX_PARTS < parts {
-            let max = MAX_PARTS;
-            return Some(FailReason::TooManyParts { parts, max });
-        }
-        None
-    }
-
-    /// Returns why nothing is accepted any more, if so.
-    fn end(&self) -> Option<FailReason> {
-        match (&self.finished, self.stage) {
-            (Some(reason), _) => Some(reason.clone().into()),
-            (None, Stage::Open) => None,
-            (None, Stage::Closing(_)) => Some(FailReason::Closed),
-        }
-    }
-
-    fn is_drained(&self) -> bool {
-        self.stage != Stage::Open && self.log.is_empty()
-    }
-
-    /// Returns whether whoever posts may write himself: not if he is one of many in a short time, whose messages
-    /// the task writes at once.
-    fn writes_now(&mut self) -> bool {
-        let now = Instant::now();
-        let before = self.wrote.replace(now);
-        before.is_none_or(|before| BURST <= now - before)
     }
 }
 

@@ -10,6 +10,7 @@
 //! - **INV-5**: the receiver is not called while the lock is held.
 //! - **INV-6**: of two openings of the session the later one counts, whichever comes first.
 
+mod refusals;
 mod state;
 #[cfg(test)]
 mod tests;

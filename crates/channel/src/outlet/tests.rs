@@ -130,8 +130,8 @@ fn inv1_who_schedules_on_an_idle_connection_writes() {
     assert!(outlet.is_idle());
 }
 
-#[test]
-fn inv4_what_is_not_wanted_at_once_is_for_the_task() {
+#[tokio::test]
+async fn inv4_what_is_not_wanted_at_once_is_for_the_task() {
     let (outlet, mut reader) = outlet(100);
     let (one, two) = (
         Source::new(b'a', 10, &outlet),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use hypermesh_wire::Payload;
 use tokio::time::Instant;
 
-use super::Batch;
+use super::{Batch, refusals::Refusals};
 use crate::{
     carried::Wish,
     demux::Run,
@@ -19,8 +19,6 @@ use crate::{
 /// So many messages, and so many bytes, are acknowledged at once, whoever asks.
 const ACK_MESSAGES: u64 = 256;
 const ACK_BYTES: u64 = 1 << 20;
-/// More refusals than these do not wait to be said: the peer does not read.
-const MAX_NACKS: usize = 1024;
 
 /// What is done with messages that came.
 pub(super) enum Turn {
@@ -64,10 +62,7 @@ pub(super) struct State {
     /// The answer to an open, whether it resumed.
     answer: Option<bool>,
     is_open: bool,
-    /// The refusals that the peer may not have read, in order.
-    nacks: VecDeque<Nack>,
-    /// How many of them, from the end, were not said on this connection.
-    unsaid_nacks: usize,
+    refusals: Refusals,
     delivery: Delivery,
     /// Changes when another connection takes over, or none.
     epoch: u64,
@@ -106,8 +101,7 @@ impl State {
             asked: false,
             answer: None,
             is_open: false,
-            nacks: VecDeque::new(),
-            unsaid_nacks: 0,
+            refusals: Refusals::default(),
             delivery: Delivery::Idle,
             epoch: 0,
             calling: 0,
@@ -132,8 +126,7 @@ impl State {
         self.answer = Some(!is_new);
         self.is_open = false;
         self.detached = None;
-        let known = self.nacks.partition_point(|nack| nack.seq < acked);
-        self.nacks.drain(..known);
+        self.refusals.forget_below(acked);
     }
 
     /// Begins with the message `first`, when nothing has come before.
@@ -176,8 +169,7 @@ impl State {
         let resumed = self.answer.take()?;
         self.is_open = true;
         // The answer counts them as taken.
-        self.unsaid_nacks = self.nacks.len();
-        self.say_nacks(image);
+        self.refusals.say_all(self.number, image);
         self.tell();
         Some((self.number, resumed, self.told))
     }
@@ -187,7 +179,7 @@ impl State {
         if !self.is_open {
             return false;
         }
-        self.say_nacks(image);
+        self.refusals.say(self.number, image);
         if self.has_failed {
             image.copy(&Header::control(Kind::Lost, self.number, 0).encode());
             return true;
@@ -250,18 +242,10 @@ impl State {
     ) -> Result<Turn, ProtocolError> {
         let seq = header.full_seq(self.next.seq);
         let len = u32::try_from(len).unwrap_or(u32::MAX);
-        if MAX_NACKS <= self.unsaid_nacks {
-            return Err(ProtocolError::Flood);
-        }
+        self.refusals.check()?;
         let turn = self.on_void(Header { len, ..header })?;
         if !matches!(turn, Turn::Repeated) {
-            // Who sends this message has read credit for it, and with it all refusals a window before.
-            let known = |nack: &Nack| nack.seq.saturating_add(self.window.seq) <= seq;
-            while self.nacks.front().is_some_and(known) {
-                self.nacks.pop_front();
-            }
-            self.nacks.push_back(Nack { seq, code });
-            self.unsaid_nacks += 1;
+            self.refusals.push(Nack { seq, code }, self.window.seq);
         }
         self.is_due = true;
         Ok(turn)
@@ -451,25 +435,7 @@ impl State {
     fn go_idle(&mut self) {
         self.delivery = Delivery::Idle;
         self.next = self.taken;
-        while self
-            .nacks
-            .back()
-            .is_some_and(|nack| self.next.seq <= nack.seq)
-        {
-            self.nacks.pop_back();
-            self.unsaid_nacks = self.unsaid_nacks.saturating_sub(1);
-        }
-    }
-
-    fn say_nacks(&mut self, image: &mut Image) {
-        let said = self.nacks.len() - self.unsaid_nacks;
-        for nack in self.nacks.range(said..) {
-            image.copy(&Header::control(Kind::Nack, self.number, Nack::LEN).encode());
-            let mut body = [0; Nack::LEN];
-            nack.put(&mut &mut body[..]);
-            image.copy(&body);
-        }
-        self.unsaid_nacks = 0;
+        self.refusals.forget_from(self.next.seq);
     }
 
     fn tell(&mut self) {

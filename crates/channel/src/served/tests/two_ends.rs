@@ -3,9 +3,11 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    wire::{Wire, read},
+    *,
+};
 use crate::{
-    demux::property::feed_in_steps,
     log::{Body, Bounds, Log, Message},
     outcome::{FailReason, Outcome, UnknownReason},
 };
@@ -66,51 +68,6 @@ fn any_step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Connect),
         1 => Just(Step::Forget),
     ]
-}
-
-/// One connection.
-struct Wire {
-    /// What is handed out and not written.
-    image: Image,
-    /// What was handed out at once: where it begins, and how many messages were handed out before.
-    fills: Vec<(u64, u64)>,
-    to_receiver: Vec<u8>,
-    to_sender: Vec<u8>,
-    demux_there: Demux,
-    demux_here: Demux,
-    is_open: bool,
-}
-
-impl Wire {
-    fn new(max: u64) -> Self {
-        Self {
-            image: Image::default(),
-            fills: Vec::new(),
-            to_receiver: Vec::new(),
-            to_sender: Vec::new(),
-            demux_there: Demux::new(max),
-            demux_here: Demux::new(0),
-            is_open: false,
-        }
-    }
-
-    fn write(&mut self, count: usize) {
-        let slices = self.image.slices();
-        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
-        drop(slices);
-        let count = count.min(bytes.len());
-        self.to_receiver.extend(&bytes[..count]);
-        self.image.advance(count);
-    }
-}
-
-/// Reads at most `count` of `bytes`, and returns what that is.
-fn read(demux: &mut Demux, bytes: &mut Vec<u8>, count: usize) -> Listener {
-    let rest = bytes.split_off(count.min(bytes.len()));
-    let now = std::mem::replace(bytes, rest);
-    let mut listener = Listener::default();
-    feed_in_steps(demux, &now, usize::MAX, &mut listener).unwrap();
-    listener
 }
 
 struct Ends {
