@@ -94,13 +94,13 @@ impl Figure {
 
     /// Returns the median of the ratios, taken repetition by repetition, if there is a baseline.
     pub fn ratio(&self) -> Option<f64> {
-        let ratios: Vec<_> = self
-            .samples
-            .iter()
-            .zip(&self.baseline)
-            .map(|(a, b)| a / b)
-            .collect();
+        let ratios = self.ratios();
         (!ratios.is_empty()).then(|| median(&ratios))
+    }
+
+    fn ratios(&self) -> Vec<f64> {
+        let pairs = self.samples.iter().zip(&self.baseline);
+        pairs.map(|(ours, base)| ours / base).collect()
     }
 
     /// Tells whether the limit holds.
@@ -114,35 +114,67 @@ impl Figure {
     }
 }
 
-/// `name  value  baseline  ratio  limit  ok|MISS`, then the spread of the samples.
-impl fmt::Display for Figure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dash = || "-".to_owned();
-        let base = self.base().map_or_else(dash, |base| self.unit.show(base));
-        let ratio = self
-            .ratio()
-            .map_or_else(dash, |ratio| format!("{ratio:.2}"));
+/// The columns of a table of figures, as [`Figure::columns`] fills them.
+pub(crate) const COLUMNS: [&str; 8] = [
+    "figure", "ours", "baseline", "ratio", "bar", "", "samples", "ratios",
+];
+
+impl Figure {
+    /// Returns the texts of [`COLUMNS`], empty where a figure has nothing there.
+    pub(crate) fn columns(&self) -> [String; COLUMNS.len()] {
+        let unit = self.unit;
+        let show_ratio = |ratio: f64| format!("{ratio:.2}");
         let limit = match self.limit {
             Limit::RatioAtLeast(bar) => format!(">= {bar} x"),
             Limit::RatioAtMost(bar) => format!("<= {bar} x"),
-            Limit::AtMost(bar) => format!("<= {}", self.unit.show(bar)),
-            Limit::Any => dash(),
+            Limit::AtMost(bar) => format!("<= {}", unit.show(bar)),
+            Limit::Any => String::new(),
         };
         let verdict = match self.limit {
-            Limit::Any => "-",
+            Limit::Any => "",
             _ if self.holds() => "ok",
             _ => "MISS",
         };
-        let low = self.samples.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = self.samples.iter().copied().fold(0.0, f64::max);
-        let (low, high) = (self.unit.show(low), self.unit.show(high));
-        let (name, value) = (&self.name, self.unit.show(self.value()));
-        write!(
-            f,
-            "{name:<34} {value:>12} {base:>12} {ratio:>7} {limit:>12}  {verdict:<4}  "
-        )?;
-        write!(f, "(n={} {low} .. {high})", self.samples.len())
+        [
+            self.name.to_string(),
+            unit.show(self.value()),
+            self.base().map(|base| unit.show(base)).unwrap_or_default(),
+            self.ratio().map(show_ratio).unwrap_or_default(),
+            limit,
+            verdict.to_owned(),
+            format!(
+                "n={}{}",
+                self.samples.len(),
+                span(&self.samples, |sample| unit.show(sample))
+            ),
+            span(&self.ratios(), show_ratio).trim_start().to_owned(),
+        ]
     }
+}
+
+/// Returns the least and the greatest of more than one sample as a text that begins with a space.
+fn span(samples: &[f64], show: impl Fn(f64) -> String) -> String {
+    if samples.len() < 2 {
+        return String::new();
+    }
+    let least = samples.iter().copied().fold(f64::INFINITY, f64::min);
+    let greatest = samples.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!(" {} .. {}", show(least), show(greatest))
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&line(&self.columns()))
+    }
+}
+
+/// Returns the texts of [`COLUMNS`] beside each other, each as wide as most texts of that column.
+pub(crate) fn line<T: fmt::Display>(columns: &[T; COLUMNS.len()]) -> String {
+    let [name, value, base, ratio, limit, verdict, values, ratios] = columns;
+    let line = format!(
+        "{name:<36} {value:>11} {base:>11} {ratio:>7} {limit:>11}  {verdict:<4}  {values:<28}  {ratios}"
+    );
+    line.trim_end().to_owned()
 }
 
 /// Returns the median; the mean of the middle two for an even number of samples.
@@ -172,6 +204,30 @@ mod tests {
         };
         assert_eq!(figure.holds(), holds, "{figure}");
         assert_eq!(figure.to_string().contains("MISS"), !holds);
+    }
+
+    #[test]
+    fn columns_show_the_medians_and_how_far_the_samples_are_apart() {
+        let mut figure = Figure::new("round trip", Unit::Nanoseconds, Limit::RatioAtMost(1.5));
+        figure.samples = vec![3e3, 1e3, 2e3];
+        figure.baseline = vec![2e3, 1e3, 2e3];
+        let columns = figure.columns();
+        assert_eq!(
+            columns.each_ref().map(String::as_str),
+            [
+                "round trip",
+                "2.00 µs",
+                "2.00 µs",
+                "1.00",
+                "<= 1.5 x",
+                "ok",
+                "n=3 1.00 µs .. 3.00 µs",
+                "1.00 .. 1.50"
+            ]
+        );
+        let mut alone = Figure::new("bytes", Unit::Bytes, Limit::Any);
+        alone.samples.push(7.0);
+        assert_eq!(alone.columns(), ["bytes", "7 B", "", "", "", "", "n=1", ""]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod allocation;
 mod figure;
+mod machine;
 mod report;
 
 pub use allocation::{AllocationCount, Allocations, CountingAllocator};

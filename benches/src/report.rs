@@ -1,12 +1,15 @@
 //! The figures of one command: printed as they come, as JSON at the end, and a status.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::Figure;
+use crate::figure::{COLUMNS, line};
+use crate::machine::Machine;
 
 /// What a step of a benchmark returns.
 pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -20,6 +23,9 @@ pub struct Options {
     /// Write the figures to FILE as well.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Print the machine and the figures in Markdown.
+    #[arg(long)]
+    pub markdown: bool,
     /// Repetitions of each figure, at least 5.
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u16).range(5..))]
     pub repeat: u16,
@@ -36,17 +42,18 @@ pub struct Report {
 }
 
 impl Report {
-    /// Starts a report and prints the head of its table.
+    /// Starts a report and prints the machine and the head of its table.
     pub fn new(options: Options) -> Self {
-        let [value, base] = ["value", "baseline"];
-        println!(
-            "{:<34} {value:>12} {base:>12} {:>7} {:>12}",
-            "name", "ratio", "limit"
-        );
-        Self {
+        println!("{}\n", Machine::here());
+        let report = Self {
             options,
             figures: Vec::new(),
+        };
+        report.print(&COLUMNS);
+        if report.options.markdown {
+            report.print(&["---"; COLUMNS.len()]);
         }
+        report
     }
 
     /// Tells whether the figure `name` was asked for.
@@ -110,8 +117,17 @@ impl Report {
 
     /// Prints `figure` and keeps it for the end.
     pub fn add(&mut self, figure: Figure) {
-        println!("{figure}");
+        self.print(&figure.columns());
         self.figures.push(figure);
+    }
+
+    fn print<T: Display>(&self, columns: &[T; COLUMNS.len()]) {
+        if self.options.markdown {
+            let cells = columns.iter().map(|column| format!(" {column} |"));
+            println!("|{}", cells.collect::<String>());
+        } else {
+            println!("{}", line(columns));
+        }
     }
 
     /// Writes the JSON file and returns the status of the command.
@@ -125,7 +141,7 @@ impl Report {
             std::fs::write(path, format!("{:#}\n", serde_json::Value::from(rows)))?;
         }
         let missed = self.figures.iter().filter(|figure| !figure.holds()).count();
-        println!("{} figures, {missed} missed", self.figures.len());
+        println!("\n{} figures, {missed} missed", self.figures.len());
         let failed = self.options.check && 0 < missed;
         Ok(if failed {
             ExitCode::FAILURE

@@ -1,11 +1,18 @@
-//! The fuzz targets of ndslice without a fuzzer: random changes of their corpora for some seconds.
+//! The fuzz targets without a fuzzer: random changes of their corpora for some seconds.
 
 use std::path::PathBuf;
 
-use crate::{command::RunError, workspace::Workspace};
+use crate::{
+    command::{CommandLine, RunError},
+    workspace::Workspace,
+};
 
-/// The package whose program changes inputs and runs targets.
-const PACKAGE: &str = "hypermesh-ndslice-strategies";
+/// The directories of `fuzz`, and the packages whose test `fuzz` runs the targets in them.
+const PACKAGES: [(&str, &str); 3] = [
+    ("ndslice", "hypermesh-ndslice"),
+    ("wire", "hypermesh-wire"),
+    ("channel", "hypermesh-channel"),
+];
 
 /// Error returned by [`run`].
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +39,31 @@ pub(crate) enum FuzzError {
     Run(#[from] RunError),
 }
 
+/// A corpus, and the package that has the property for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Target {
+    dir: &'static str,
+    package: &'static str,
+    corpus: String,
+}
+
+impl Target {
+    /// Returns the name for which a person asks, which is also that of the program for a fuzzer.
+    fn name(&self) -> String {
+        format!("{}_{}", self.dir, self.corpus)
+    }
+
+    fn line(&self, workspace: &Workspace, seconds: u32, seed: u64) -> CommandLine {
+        let line = workspace.cargo(["test", "--quiet", "--profile", "fuzz"]);
+        line.args(["--package", self.package, "--all-features"])
+            .args(["--test", "fuzz", "--", "--target", &self.corpus])
+            .args(["--seconds", &seconds.to_string()])
+            .args(["--seed", &seed.to_string()])
+    }
+}
+
 /// Runs the target `name`, or each one if that is `all`, for `seconds`; the same `seed` tries the
-/// same inputs. An input that breaks a promise is written to `fuzz/artifacts`.
+/// same inputs. An input that breaks a promise is written to `fuzz/*/artifacts`.
 pub(crate) fn run(
     workspace: &Workspace,
     name: &str,
@@ -41,49 +71,42 @@ pub(crate) fn run(
     seed: u64,
 ) -> Result<(), FuzzError> {
     let known = targets(workspace)?;
-    let is_asked_for = |target: &&String| name == "all" || *target == name;
+    let is_asked_for = |target: &&Target| name == "all" || target.name() == name;
     let targets: Vec<_> = known.iter().filter(is_asked_for).collect();
     if targets.is_empty() {
         return Err(FuzzError::Unknown {
             name: name.to_owned(),
-            known,
+            known: known.iter().map(Target::name).collect(),
         });
     }
     for target in targets {
-        let line = workspace.cargo([
-            "run",
-            "--quiet",
-            "--profile",
-            "fuzz",
-            "--package",
-            PACKAGE,
-            "--features",
-            "properties",
-            "--bin",
-            "fuzz",
-            "--",
-        ]);
-        let (seconds, seed) = (seconds.to_string(), seed.to_string());
-        line.args([target, "fuzz/corpus", "fuzz/artifacts", &seconds, &seed])
-            .run()?;
+        target.line(workspace, seconds, seed).run()?;
     }
     Ok(())
 }
 
-/// Returns the names of the targets: each has a corpus.
-fn targets(workspace: &Workspace) -> Result<Vec<String>, FuzzError> {
-    let dir = workspace.root().join("fuzz/corpus");
-    let list = || {
-        let entries = std::fs::read_dir(&dir)?;
-        let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-        names.collect::<Result<Vec<_>, std::io::Error>>()
-    };
-    let mut names = list().map_err(|source| FuzzError::Corpora {
-        dir: dir.clone(),
-        source,
-    })?;
-    names.sort();
-    Ok(names)
+/// Returns the targets: each has a corpus.
+fn targets(workspace: &Workspace) -> Result<Vec<Target>, FuzzError> {
+    let mut targets = Vec::new();
+    for (dir, package) in PACKAGES {
+        let corpora = workspace.root().join("fuzz").join(dir).join("corpus");
+        let list = || {
+            let entries = std::fs::read_dir(&corpora)?;
+            let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+            names.collect::<Result<Vec<_>, std::io::Error>>()
+        };
+        let mut names = list().map_err(|source| FuzzError::Corpora {
+            dir: corpora.clone(),
+            source,
+        })?;
+        names.sort();
+        targets.extend(names.into_iter().map(|corpus| Target {
+            dir,
+            package,
+            corpus,
+        }));
+    }
+    Ok(targets)
 }
 
 #[cfg(test)]
@@ -95,7 +118,23 @@ mod tests {
         let workspace = Workspace::locate().unwrap();
         let error = run(&workspace, "no-such-target", 1, 1).unwrap_err();
         let text = error.to_string();
-        let expected = "no target is named \"no-such-target\"; there are [decode_extent, ";
+        let expected = "no target is named \"no-such-target\"; there are [ndslice_decode_extent, ";
         assert!(text.starts_with(expected), "{text}");
+        for name in ["ndslice_selection", "wire_body", "channel_frame"] {
+            assert!(text.contains(name), "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn the_corpus_and_its_limits_go_to_the_test_of_the_package() {
+        let workspace = Workspace::locate().unwrap();
+        let targets = targets(&workspace).unwrap();
+        let target = targets
+            .iter()
+            .find(|target| target.name() == "channel_frame");
+        let line = target.unwrap().line(&workspace, 5, 7).to_string();
+        let expected = "cargo test --quiet --profile fuzz --package hypermesh-channel --all-features \
+                        --test fuzz -- --target frame --seconds 5 --seed 7";
+        assert_eq!(line, expected);
     }
 }

@@ -63,9 +63,9 @@ enum Task {
         #[arg(last = true)]
         rest: Vec<String>,
     },
-    /// Give random changes of its corpus to a parser or decoder of ndslice.
+    /// Give random changes of its corpus to a parser or decoder.
     Fuzz {
-        /// The name of the target: a directory of `fuzz/corpus`; or `all`.
+        /// The name of the target: `CRATE_NAME` for a directory `fuzz/CRATE/corpus/NAME`; or `all`.
         target: String,
         /// How long each target runs.
         #[arg(long, value_name = "N", default_value_t = 10)]

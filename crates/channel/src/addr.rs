@@ -8,6 +8,8 @@
 
 mod encoding;
 mod parse;
+#[cfg(feature = "properties")]
+pub(crate) mod property;
 mod serve_addr;
 #[cfg(test)]
 mod tests;

@@ -63,6 +63,11 @@ impl Attachment {
             .is_some_and(|outlet| outlet.connection == connection)
     }
 
+    /// Returns how many bytes the session's connection has written, for all its sessions.
+    pub(crate) fn written(&self) -> u64 {
+        self.lock().as_ref().map_or(0, |outlet| outlet.written())
+    }
+
     /// Returns whether some connection carries the session.
     pub(crate) fn is_attached(&self) -> bool {
         self.lock().is_some()
@@ -82,11 +87,11 @@ impl Attachment {
         is_newest
     }
 
-    /// Takes `outlet` in place of the one before, whichever is newer.
-    pub(crate) fn replace(&self, outlet: &Arc<Outlet>) {
+    /// Takes `outlet` in place of the one before, whichever is newer, and returns that one.
+    pub(crate) fn replace(&self, outlet: &Arc<Outlet>) -> Option<Arc<Outlet>> {
         let mut current = self.lock();
-        *current = Some(outlet.clone());
         self.is_scheduled.store(false, Ordering::Release);
+        current.replace(outlet.clone())
     }
 
     /// Forgets the connection.

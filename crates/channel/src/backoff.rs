@@ -89,6 +89,27 @@ mod tests {
     }
 
     #[test]
+    fn inv1_ten_thousand_links_do_not_all_try_at_the_same_moment() {
+        const LINKS: u64 = 10_000;
+        // All of them have lost the same peer at the same moment; each is followed for twenty seconds.
+        let mut per_window = vec![0; 2_000];
+        for seed in 0..LINKS {
+            let mut backoff = Backoff::new(seed);
+            let mut time = Duration::ZERO;
+            let mut pause = backoff.pause();
+            while time + pause < Duration::from_secs(20) {
+                time += pause;
+                if LONGEST.mul_f64(0.9) <= pause {
+                    per_window[time.as_millis() as usize / 10] += 1;
+                }
+                pause = backoff.pause();
+            }
+        }
+        let most = per_window.iter().max().unwrap();
+        assert!(*most < LINKS / 10, "{most} in 10 ms");
+    }
+
+    #[test]
     fn inv2_a_short_connection_does_not_bring_the_first_pause_back() {
         let mut backoff = Backoff::new(0);
         (0..5).for_each(|_| _ = backoff.pause());

@@ -39,6 +39,13 @@ pub(crate) trait Carried: Send + Sync {
         Err(FrameError::Kind(Kind::Data as u8).into())
     }
 
+    /// Learns that a long message begins, by the header of its first frame, and returns whether it is taken. Nothing of
+    /// it is kept otherwise.
+    fn on_begin(self: Arc<Self>, connection: u64, header: Header) -> Result<bool, ProtocolError> {
+        let _ = (connection, header);
+        Ok(true)
+    }
+
     /// Takes one long message.
     fn on_message(
         self: Arc<Self>,
@@ -95,6 +102,11 @@ pub(crate) trait Carried: Send + Sync {
         header: Header,
         body: &Bytes,
     ) -> Result<Wish, ProtocolError>;
+
+    /// Learns at a tick that a message is on its way, of which some is there.
+    fn on_coming(self: Arc<Self>, connection: u64) {
+        let _ = connection;
+    }
 
     /// Learns that the delay of acknowledgements is over.
     fn on_ack_time(self: Arc<Self>, connection: u64) {

@@ -35,9 +35,8 @@ use crate::{
     local::{LocalHub, Port},
     outcome::{ConnectError, Tried},
     resolver::Resolver,
-    stream::Stream,
+    stream::{Stream, Unix},
     tls::TlsSlot,
-    unix_stream::Unix,
 };
 
 /// So long an attempt has the field to itself.

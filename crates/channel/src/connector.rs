@@ -25,17 +25,22 @@ use crate::{
     carried::Carried,
     dial::{Connected, greet},
     endpoint::Shared,
+    flaps::{Flaps, Told},
     frame::{FrameError, Header, Kind},
-    handshake::Hello,
+    handshake::{Hello, RefusalCode},
     heart::Heart,
     inlet::{End, Inlet, Sessions},
     kept::Kept,
+    open::{Open, WAY_BACK},
     outcome::{CloseReason, ConnectError, ProtocolError, Tried, Unreachable},
     outlet::Outlet,
 };
 
 /// How long the last words of a connection may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// When to look again at a session whose time is over, and that cannot be ended yet.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// The sessions to one address.
 pub(crate) struct Connector {
@@ -50,6 +55,7 @@ pub(crate) struct Connector {
 struct State {
     sessions: BTreeMap<u32, Arc<dyn Kept>>,
     outlet: Option<Arc<Outlet>>,
+    heart: Option<Arc<Heart>>,
     is_over: bool,
 }
 
@@ -110,16 +116,26 @@ impl Connector {
             was_reached,
             is_first: !was_reached,
         };
+        let mut flaps = Flaps::default();
         while let Some(connected) = dialling.connect().await {
             let began = Instant::now();
-            let end = self.carry(connected).await;
-            tracing::debug!(addr = %self.addr, %end, "a connection ended");
+            match self.carry(connected).await {
+                Some(end) => {
+                    if let Some(Told { flaps, total }) = flaps.on_loss(Instant::now()) {
+                        tracing::info!(addr = %self.addr, flaps, total, %end, "connections were lost");
+                    }
+                }
+                None => tracing::debug!(addr = %self.addr, "a connection is not needed any more"),
+            }
             dialling.backoff.connection_lived(began.elapsed());
+        }
+        if let Some(Told { flaps, total }) = flaps.rest() {
+            tracing::info!(addr = %self.addr, flaps, total, "connections were lost");
         }
     }
 
-    /// Carries the sessions over a connection until it ends, or none is left.
-    async fn carry(self: &Arc<Self>, connected: Connected) -> End {
+    /// Carries the sessions over a connection until it is lost, and returns why; or nothing, if no session is left.
+    async fn carry(self: &Arc<Self>, connected: Connected) -> Option<End> {
         let limits = &self.endpoint.limits;
         let number = self.endpoint.next_connection();
         let outlet = Outlet::new(number, connected.writer);
@@ -129,34 +145,30 @@ impl Connector {
             self.endpoint
                 .spawn_connection(async move { outlet.run().await })
         };
-        let mut inlet = Inlet::new(connected.reader, &outlet, &**self, heart, limits);
-        for session in self.begin(&outlet) {
+        let mut inlet = Inlet::new(connected.reader, &outlet, &**self, heart.clone(), limits);
+        for session in self.begin(&outlet, &heart) {
             session.attach(&outlet);
         }
         let end = {
             let mut reading = pin!(inlet.run());
             self.meanwhile(None, reading.as_mut()).await
         };
-        self.lock().outlet = None;
-        let end = match end {
-            Some(end) => {
-                outlet.kill();
-                end
-            }
-            None => {
-                // What the sessions said last is written, and the peer ends the stream after that.
-                outlet.end();
-                let _ = timeout(LAST_WORDS, inlet.drain()).await;
-                outlet.kill();
-                End::Peer
-            }
-        };
-        if let End::Protocol(error) = &end {
+        {
+            let mut state = self.lock();
+            (state.outlet, state.heart) = (None, None);
+        }
+        if end.is_none() {
+            // What the sessions said last is written, and the peer ends the stream after that.
+            outlet.end();
+            let _ = timeout(LAST_WORDS, inlet.drain()).await;
+        }
+        outlet.kill();
+        if let Some(End::Protocol(error)) = &end {
             self.fail_all(&CloseReason::Protocol(error.clone()));
         }
         // It was told to end, and ends without waiting for anything.
         let _ = writing.await;
-        for (_, session) in self.kept() {
+        for (_, session) in self.all() {
             session.on_lost(number);
         }
         end
@@ -189,7 +201,10 @@ impl Connector {
             if session.is_over() || session.clone().moves() {
                 over.push(number);
             } else if let Some(time) = session.deadline() {
-                deadline = deadline.min(time.max(Instant::now()));
+                let now = Instant::now();
+                // One that is over waits for the attempt to connect that goes on.
+                let next = if time <= now { now + AGAIN } else { time };
+                deadline = deadline.min(next);
             }
         }
         let mut state = self.lock();
@@ -201,9 +216,9 @@ impl Connector {
         (!state.is_over).then_some(deadline)
     }
 
-    fn begin(&self, outlet: &Arc<Outlet>) -> Vec<Arc<dyn Kept>> {
+    fn begin(&self, outlet: &Arc<Outlet>, heart: &Arc<Heart>) -> Vec<Arc<dyn Kept>> {
         let mut state = self.lock();
-        state.outlet = Some(outlet.clone());
+        (state.outlet, state.heart) = (Some(outlet.clone()), Some(heart.clone()));
         state.sessions.values().cloned().collect()
     }
 
@@ -234,15 +249,39 @@ impl Connector {
 
 impl Sessions for Connector {
     fn find(&self, number: u32) -> Option<Arc<dyn Carried>> {
-        let session = self.lock().sessions.get(&number).cloned();
-        session.map(|session| session as Arc<dyn Carried>)
+        let session = self.lock().sessions.get(&(number & !WAY_BACK)).cloned()?;
+        if number & WAY_BACK == 0 {
+            return Some(session);
+        }
+        let back = session.way_back()?.session()?;
+        Some(back)
     }
 
-    fn open(&self, _: Header, _: &Bytes) -> Result<(), ProtocolError> {
-        Err(FrameError::Kind(Kind::Open as u8).into())
+    /// Takes the beginning of the way back of a duplex link.
+    fn open(&self, header: Header, body: &Bytes) -> Result<(), ProtocolError> {
+        let number = header.session;
+        let (session, outlet, heart) = {
+            let state = self.lock();
+            let session = state.sessions.get(&(number & !WAY_BACK)).cloned();
+            (session, state.outlet.clone(), state.heart.clone())
+        };
+        let no_business = || FrameError::Kind(Kind::Open as u8).into();
+        let (true, Some(outlet), Some(heart)) = (number & WAY_BACK != 0, outlet, heart) else {
+            return Err(no_business());
+        };
+        let opened = match session.as_ref().map(|session| session.way_back()) {
+            Some(Some(back)) => back
+                .carry(&Open::decode(body)?, None, number, &outlet)
+                .map(drop),
+            Some(None) => return Err(no_business()),
+            // The link ended while that was on its way.
+            None => Err(RefusalCode::Over),
+        };
+        opened.or_else(|code| heart.refuse(number, code))
     }
 
     fn leave(&self, number: u32) {
+        let number = number & !WAY_BACK;
         let session = self.lock().sessions.get(&number).cloned();
         if let Some(session) = session {
             if session.is_over() {
@@ -253,9 +292,14 @@ impl Sessions for Connector {
     }
 
     fn all(&self) -> Vec<(u32, Arc<dyn Carried>)> {
-        let kept = self.kept().into_iter();
-        kept.map(|(number, session)| (number, session as Arc<dyn Carried>))
-            .collect()
+        let mut all = Vec::new();
+        for (number, session) in self.kept() {
+            if let Some(back) = session.way_back().and_then(|back| back.session()) {
+                all.push((number | WAY_BACK, back as Arc<dyn Carried>));
+            }
+            all.push((number, session as Arc<dyn Carried>));
+        }
+        all
     }
 }
 

@@ -3,13 +3,13 @@
 //! # Invariants
 //!
 //! - **INV-1**: memory grows with the bytes that arrived, never with a length that was announced.
-//! - **INV-2**: what is given out holds memory of its own, or a good part of the buffer that it was read into.
+//! - **INV-2**: what is given out holds memory of its own, or a good part of the memory that it was read into.
 //! - **INV-3**: a message is given out when its last byte is there, and not before.
 //! - **INV-4**: a session has at most one message in the making, and none when it begins anew, ends, or is not carried.
+//! - **INV-5**: no memory is taken for a message that its session does not take: it is asked before.
 
 mod assembly;
 mod passing;
-mod pool;
 #[cfg(any(test, feature = "properties"))]
 pub(crate) mod property;
 mod run;
@@ -24,21 +24,28 @@ use hypermesh_wire::Payload;
 use crate::{
     frame::{CHUNK_ABOVE, FrameError, HEADER_LEN, Header, Kind, MAX_PARTS},
     outcome::ProtocolError,
+    pool::Pool,
 };
 use assembly::{Assembly, Progress};
 use passing::Passing;
-use pool::Pool;
 pub(crate) use run::Run;
 
 /// Longer frames are put together in memory of their own.
 const LARGE: usize = 64 << 10;
+/// At least so many bytes are given out where they were read to.
+const SHARED: usize = 64 << 10;
+/// The most memory that may be fed as shared.
+pub(crate) const MAX_SHARED: usize = 4 * SHARED;
+/// The most memory that is kept for long messages: two of 64 MiB, one that is received and one that is looked at.
+const KEPT: usize = 128 << 20;
 
 /// Where frames go.
 pub(crate) trait Frames {
     /// Takes whole messages of one session.
     fn run(&mut self, session: u32, run: Run) -> Result<(), ProtocolError>;
-    /// Returns whether the connection carries the session: otherwise no memory is taken for its messages.
-    fn is_known(&mut self, session: u32) -> bool;
+    /// Learns that a long message begins, of which nothing but the header of a frame is there, and returns whether memory
+    /// is taken for it: not if the connection does not carry the session, or the message came before.
+    fn begins(&mut self, header: Header) -> Result<bool, ProtocolError>;
     /// Returns whether long frames of the session are passed on as they are.
     fn passes_on(&mut self, session: u32) -> bool {
         let _ = session;
@@ -105,11 +112,12 @@ impl Demux {
             inside: None,
             passing: None,
             assemblies: HashMap::new(),
-            pool: Pool::default(),
+            pool: Pool::new(KEPT),
         }
     }
 
-    /// Takes the next bytes of the stream. Those that are `shared` need not be copied.
+    /// Takes the next bytes of the stream. Those that are `shared`, with memory of at most [`MAX_SHARED`] bytes, need not
+    /// be copied.
     ///
     /// # Errors
     ///
@@ -176,6 +184,14 @@ impl Demux {
     /// Returns whether the stream is inside a long message.
     pub(crate) fn is_inside(&self) -> bool {
         self.inside.is_some()
+    }
+
+    /// Returns the sessions of which a message is on its way, and some of it is there.
+    pub(crate) fn begun(&self) -> Vec<u32> {
+        let head = self.partial.first_chunk::<HEADER_LEN>();
+        let short = head.and_then(|head| Header::decode(head).ok());
+        let long = self.assemblies.keys().copied();
+        long.chain(short.map(|header| header.session)).collect()
     }
 
     /// Gives memory back that is kept for long messages, if there were none lately.
@@ -317,20 +333,17 @@ impl Demux {
         if begun.is_some_and(|begun| chunk.is_none() || !begun.goes_on(header)) {
             self.give_up(session, FrameError::StrayChunk, to)?;
         }
-        let is_known = to.is_known(session);
-        let max = if is_known { self.max_message } else { 0 };
-        match self.assemblies.get(&session) {
-            Some(_) => {}
-            None if chunk.is_none() => {
-                self.assemblies
-                    .insert(session, Assembly::new(header, max, &self.pool));
-            }
-            None if is_known => {
-                let assembly = Assembly::chunked(header, max, &self.pool);
-                self.assemblies.insert(session, assembly);
-            }
-            // Nobody's chunk is skipped (INV-4).
-            None => {}
+        if !self.assemblies.contains_key(&session) {
+            let is_taken = to.begins(header)?;
+            let max = if is_taken { self.max_message } else { 0 };
+            let assembly = match chunk {
+                None => Some(Assembly::new(header, max, &self.pool)),
+                Some(_) if is_taken => Some(Assembly::chunked(header, max, &self.pool)),
+                // Nobody's chunk is skipped (INV-4).
+                Some(_) => None,
+            };
+            self.assemblies
+                .extend(assembly.map(|begun| (session, begun)));
         }
         self.inside = (chunk != Some(0)).then_some(Inside { session, chunk });
         Ok(rest)
@@ -433,10 +446,10 @@ fn hand_over(
     }
 }
 
-/// Returns the bytes as memory of their own, or as a good part of the `shared` ones (INV-2).
+/// Returns the bytes as memory of their own, or as a good part of the `shared` one (INV-2).
 fn own_bytes(bytes: &[u8], shared: Option<&Bytes>) -> Bytes {
     match shared {
-        Some(shared) if shared.len() / 4 <= bytes.len() => shared.slice_ref(bytes),
+        Some(shared) if SHARED <= bytes.len() => shared.slice_ref(bytes),
         _ => Bytes::copy_from_slice(bytes),
     }
 }

@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
-    handshake::{Answer, Hello, LinkKind, PREAMBLE_LEN, Preamble},
+    handshake::{Answer, Hello, LinkType, PREAMBLE_LEN, Preamble},
     outcome::ConnectError,
     stream::{Reader, Stream, Writer},
 };
@@ -32,7 +32,7 @@ pub(crate) async fn greet(stream: Stream, hello: &Hello) -> Result<Connected, Co
     match Answer::decode(preamble.version, &rest).map_err(ConnectError::Handshake)? {
         Answer::Accepted(_) => Ok(Connected { reader, writer }),
         Answer::Refused(code) => Err(ConnectError::Refused(
-            code.told_to(LinkKind::PARCELS, preamble.version),
+            code.told_to(&LinkType::PARCELS, preamble.version),
         )),
     }
 }

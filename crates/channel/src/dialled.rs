@@ -1,4 +1,5 @@
-//! A session at the end that dialled it: opens it on each new connection, and sends.
+//! A session at the end that sends: opens it on each new connection. That is the end that dialled, or for the way back of
+//! a duplex link the one that serves.
 //!
 //! # Invariants
 //!
@@ -6,12 +7,16 @@
 //! - **INV-2**: what an old connection says after a new one carries the session changes nothing.
 //! - **INV-3**: a session is with one connector; when its path has failed and there are others, it goes to that of the
 //!   next one.
+//! - **INV-4**: one half of a duplex link is opened on each new connection as long as the link lives, so that the other end
+//!   learns that it has ended, and opens the other half.
 
 mod keeping;
+mod losses;
+mod paths;
 
 use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicBool, Ordering},
 };
 
 use bytes::Bytes;
@@ -21,41 +26,50 @@ use crate::{
     attachment::Attachment,
     carried::{Carried, Wish},
     course::Course,
+    duplex::Receiving,
     endpoint::Shared,
     frame::{Ack, FrameError, Header, Kind, Nack},
-    handshake::{LinkKind, Refusal, WIRE_VERSION},
+    handshake::{LinkType, Refusal},
     image::Image,
     incarnation::SessionId,
     kept::Kept,
     news::News,
-    open::{LostCode, Open, Opened, decode_refused},
-    outcome::{
-        CloseReason, ConnectError, Parcel, ProtocolError, Tried, UnknownReason, Unreachable,
-    },
+    open::{LostCode, Open, Opened},
+    outcome::{CloseReason, Parcel, ProtocolError, UnknownReason},
     route::{Path, Route},
     sender::{Remote, Sender},
 };
-
-/// So often the peer may give a session up without anything being acknowledged in between.
-const MAX_LOSSES: u32 = 3;
+use losses::Losses;
 
 /// How long it may take to tell the peer of the end.
 const LAST_WORD: Duration = Duration::from_millis(500);
 
-/// One session of a dialling endpoint.
+/// Which part of a link a session is.
+pub(crate) enum Role {
+    /// All of it.
+    Whole,
+    /// What goes forth on a duplex link, at the end that dialled it; with what receives the way back.
+    Forth(Arc<Receiving>),
+    /// What goes back on a duplex link, at the end that serves it.
+    Back,
+}
+
+/// One session that is sent.
 pub(crate) struct Dialled<P: Parcel> {
+    role: Role,
     pub(crate) route: Route,
     pub(crate) sender: Sender<P>,
     pub(crate) attachment: Attachment,
     endpoint: Arc<Shared>,
     id: SessionId,
-    kind: LinkKind,
+    what: LinkType,
     phase: Mutex<Phase>,
     course: Mutex<Course>,
     /// Why the last path failed.
     failure: Mutex<Option<CloseReason>>,
-    /// How often the peer gave it up.
-    losses: AtomicU32,
+    losses: Mutex<Losses>,
+    /// Whether the peer has said that it expects nothing more of it.
+    is_released: AtomicBool,
     /// When its connector first saw that it had ended.
     ended: OnceLock<Instant>,
     /// Told when it needs its connection no more.
@@ -75,6 +89,8 @@ enum Phase {
     /// It goes to the connector of the next path.
     Leaving,
     Open,
+    /// The peer takes nothing more, and is to be told that this is known.
+    Answering,
     /// The close is said, or not necessary: the peer has no such session.
     Closed,
 }
@@ -90,7 +106,8 @@ enum Word {
 impl<P: Parcel> Dialled<P> {
     pub(crate) fn new(
         route: Route,
-        kind: LinkKind,
+        role: Role,
+        what: LinkType,
         sender: Sender<P>,
         endpoint: Arc<Shared>,
         news: Arc<News>,
@@ -98,16 +115,18 @@ impl<P: Parcel> Dialled<P> {
         let id = SessionId::random(&endpoint.entropy);
         let course = Course::new(route.paths().len(), endpoint.entropy.number());
         Self {
+            role,
             route,
             sender,
             attachment: Attachment::default(),
             endpoint,
             id,
-            kind,
+            what,
             phase: Mutex::new(Phase::Detached),
             course: Mutex::new(course),
             failure: Mutex::default(),
-            losses: AtomicU32::new(0),
+            losses: Mutex::default(),
+            is_released: AtomicBool::new(false),
             ended: OnceLock::new(),
             news,
         }
@@ -118,7 +137,8 @@ impl<P: Parcel> Dialled<P> {
         let turn = self.course().next_turn();
         Open {
             id: self.id,
-            kind: self.kind,
+            kind: self.what.kind,
+            layout: self.what.layout,
             incarnation: self.endpoint.incarnation,
             acked,
             sent,
@@ -160,86 +180,27 @@ impl<P: Parcel> Dialled<P> {
         Ok(Wish::None)
     }
 
-    fn on_refused(&self, header: Header, body: &Bytes) -> Result<Wish, ProtocolError> {
-        let code = decode_refused(body).ok_or(header.bad_body())?;
-        let refusal = code.told_to(self.kind, WIRE_VERSION);
-        self.show_refusal(&refusal);
-        let is_passing = refusal.is_passing();
-        let pause = if is_passing {
-            Some(self.course().on_failure(Instant::now()))
-        } else {
-            self.course().on_refusal(Instant::now())
-        };
-        match pause {
-            Some(pause) => self.postpone(pause, CloseReason::Refused(refusal)),
-            None => {
-                *self.lock() = Phase::Closed;
-                self.end_as(CloseReason::Refused(refusal));
+    /// The peer takes nothing any more, and has taken what is below `next`.
+    fn on_closed(self: &Arc<Self>, next: u64) -> Wish {
+        let before = std::mem::replace(&mut *self.lock(), Phase::Closed);
+        self.is_released.store(true, Ordering::Release);
+        let unknown = UnknownReason::ConnectionLost;
+        self.sender
+            .end(CloseReason::PeerClosed, unknown, Some(next));
+        if self.is_half() {
+            if matches!(self.role, Role::Forth(_)) && before != Phase::Closed {
+                // Not before the messages have their outcomes: the close is an end, too.
+                *self.lock() = Phase::Answering;
             }
+            self.attachment.schedule(self.clone(), true);
+            self.news.notify_one();
         }
-        Ok(Wish::Leave)
-    }
-
-    /// The connection is there, and does not lead to the peer any more.
-    fn on_path_lost(&self, refusal: Refusal) -> Wish {
-        self.sender.on_lost();
-        self.show_refusal(&refusal);
-        let pause = self.course().on_failure(Instant::now());
-        self.postpone(pause, CloseReason::Refused(refusal));
         Wish::Leave
     }
 
-    /// Counts that the session was given up there, and returns whether to go on all the same.
-    fn may_lose(&self) -> bool {
-        self.losses.fetch_add(1, Ordering::Relaxed) < MAX_LOSSES
-    }
-
-    fn postpone(&self, pause: Duration, failure: CloseReason) {
-        *self.failure() = Some(failure);
-        *self.lock() = Phase::Postponed(Instant::now() + pause);
-        self.news.notify_one();
-    }
-
-    fn show_refusal(&self, refusal: &Refusal) {
-        let attempts = self.course().failures() as u32 + 1;
-        let error = ConnectError::Refused(refusal.clone());
-        let last_error = Unreachable {
-            addr: self.route.addr().clone(),
-            attempts,
-            tried: vec![Tried::new(self.path(), error)],
-        };
-        self.connecting(attempts.saturating_add(1), Some(&Arc::new(last_error)));
-    }
-
-    /// Begins with the next path.
-    fn go_on(self: &Arc<Self>) {
-        let before = self.path().first();
-        self.course().advance();
-        let is_elsewhere = before != self.path().first();
-        let mut phase = self.lock();
-        *phase = if is_elsewhere {
-            Phase::Leaving
-        } else if self.attachment.is_attached() {
-            Phase::ToOpen
-        } else {
-            Phase::Detached
-        };
-        drop(phase);
-        self.attachment.schedule(self.clone(), true);
-    }
-
-    /// The peer does not carry the session on.
-    fn open_anew(self: &Arc<Self>) -> Wish {
-        self.sender.on_lost();
-        *self.lock() = Phase::ToOpen;
-        self.attachment.schedule(self.clone(), true);
-        Wish::None
-    }
-
-    fn on_given_up(&self) -> Wish {
-        *self.lock() = Phase::Closed;
-        self.end_as(CloseReason::Refused(Refusal::Busy));
-        Wish::Leave
+    /// Returns whether it is one half of a duplex link.
+    fn is_half(&self) -> bool {
+        !matches!(self.role, Role::Whole)
     }
 
     /// Returns what is to be said now, and counts it as said.
@@ -247,7 +208,7 @@ impl<P: Parcel> Dialled<P> {
         let has_ended = self.sender.has_ended();
         let mut phase = self.lock();
         match *phase {
-            Phase::ToOpen if has_ended => {
+            Phase::ToOpen if has_ended && !self.is_half() => {
                 *phase = Phase::Closed;
                 self.news.notify_one();
                 Word::Nothing
@@ -258,6 +219,10 @@ impl<P: Parcel> Dialled<P> {
             }
             // The peer has the open, or will have it.
             Phase::Opening if has_ended => {
+                *phase = Phase::Closed;
+                Word::Close
+            }
+            Phase::Answering => {
                 *phase = Phase::Closed;
                 Word::Close
             }
@@ -287,7 +252,25 @@ impl<P: Parcel> Dialled<P> {
             CloseReason::Stalled => UnknownReason::Stalled,
             _ => UnknownReason::ConnectionLost,
         };
+        if let Role::Forth(back) = &self.role
+            && !matches!(reason, CloseReason::Closed | CloseReason::PeerClosed)
+        {
+            // There is no way to the peer, or it is not to be trusted.
+            back.end();
+        }
         self.sender.end(reason, unknown, None);
+    }
+
+    /// Ends this direction.
+    pub(crate) fn finish(self: &Arc<Self>, reason: CloseReason) {
+        self.end_as(reason);
+        self.attachment.schedule(self.clone(), true);
+    }
+
+    /// Accepts nothing any more, and goes on until `deadline`.
+    pub(crate) fn close_sender(self: &Arc<Self>, deadline: Instant) {
+        self.sender.close(deadline);
+        self.attachment.schedule(self.clone(), true);
     }
 
     fn course(&self) -> MutexGuard<'_, Course> {
@@ -316,7 +299,8 @@ impl<P: Parcel> Carried for Dialled<P> {
                 let body = self.open().encode();
                 image.copy(&Header::control(Kind::Open, number, body.len()).encode());
                 image.copy(&body);
-                false
+                // Then the close follows (INV-4).
+                self.sender.has_ended()
             }
             Word::Messages => {
                 let (more, sent) = self.sender.fill(budget, image);
@@ -352,7 +336,6 @@ impl<P: Parcel> Carried for Dialled<P> {
             Kind::Refused => self.on_refused(header, body),
             Kind::Ack => {
                 let ack = Ack::decode(body).ok_or(header.bad_body())?;
-                self.losses.store(0, Ordering::Relaxed);
                 if self.sender.on_ack(ack)? {
                     self.attachment.schedule(self.clone(), true);
                 }
@@ -365,21 +348,11 @@ impl<P: Parcel> Carried for Dialled<P> {
             }
             Kind::Closed => {
                 let ack = Ack::decode(body).ok_or(header.bad_body())?;
-                let unknown = UnknownReason::ConnectionLost;
-                *self.lock() = Phase::Closed;
-                self.sender
-                    .end(CloseReason::PeerClosed, unknown, Some(ack.next));
-                Ok(Wish::Leave)
+                Ok(self.on_closed(ack.next))
             }
             Kind::Lost => {
                 let code = LostCode::decode(body).ok_or(header.bad_body())?;
-                Ok(match code {
-                    LostCode::Path => self.on_path_lost(Refusal::NextHop),
-                    // A gateway that keeps less than the receiver takes may never do.
-                    LostCode::Overrun if self.may_lose() => self.on_path_lost(Refusal::Busy),
-                    LostCode::GivenUp if self.may_lose() => self.open_anew(),
-                    LostCode::GivenUp | LostCode::Overrun => self.on_given_up(),
-                })
+                Ok(self.on_session_lost(code))
             }
             kind => Err(FrameError::Kind(kind as u8).into()),
         }
@@ -390,20 +363,32 @@ impl<P: Parcel> Carried for Dialled<P> {
         connection: u64,
         error: ProtocolError,
     ) -> Result<Wish, ProtocolError> {
-        if self.path().is_direct() || !self.attachment.is_at(connection) {
+        if !self.attachment.is_at(connection) {
+            return Err(error);
+        }
+        if self.path().is_direct() {
+            if matches!(self.role, Role::Back) {
+                // No connector ends it for that.
+                self.finish(CloseReason::Protocol(error.clone()));
+            }
             return Err(error);
         }
         // The gateway, and what else it carries, are not to blame.
-        self.end(CloseReason::Protocol(error));
+        self.finish(CloseReason::Protocol(error));
         Ok(Wish::None)
     }
 
     fn on_tick(self: Arc<Self>, connection: u64) -> Wish {
         if !self.attachment.is_at(connection) {
-            return Wish::None;
+            return match self.role {
+                Role::Back => Wish::Leave,
+                Role::Whole | Role::Forth(_) => Wish::None,
+            };
         }
-        if self.sender.is_stalled(self.endpoint.limits.stall_timeout) {
-            self.end(CloseReason::Stalled);
+        let written = self.attachment.written();
+        let limit = self.endpoint.limits.stall_timeout;
+        if self.sender.is_stalled(written, limit) {
+            self.finish(CloseReason::Stalled);
         }
         Wish::None
     }
@@ -417,8 +402,15 @@ impl<P: Parcel> Carried for Dialled<P> {
         if !was_postponed {
             *phase = Phase::Detached;
         }
+        if matches!(self.role, Role::Back) {
+            // Under the lock, so that it does not come after what a new connection says.
+            self.connecting(1, None);
+        }
         drop(phase);
         self.sender.on_lost();
+        if self.is_half() {
+            self.news.notify_one();
+        }
         if self.has_other_paths() && !was_postponed {
             self.connecting(1, None);
             let pause = self.course().on_failure(Instant::now());

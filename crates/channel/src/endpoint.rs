@@ -29,9 +29,10 @@ use crate::{
     addr::{ChannelAddr, advertised},
     adopted::{AdoptedListener, ServeAt},
     connect::Dialer,
-    dialled::Dialled,
+    dialled::{Dialled, Role},
+    duplex::{Backlog, DuplexServer, Receiver, Receiving, Side},
     entropy::Entropy,
-    handshake::LinkKind,
+    handshake::LinkType,
     incarnation::Incarnation,
     kept::Kept,
     link::{CloseReport, Link},
@@ -44,7 +45,7 @@ use crate::{
     rx::Rx,
     sender::Sender,
     served::Target,
-    server::{Server, Serving},
+    server::{Server, Serving, Taker},
     settings::Limits,
     sink::Sink,
     tls::{TlsError, TlsOptions, TlsSetup, TlsSlot},
@@ -197,7 +198,7 @@ impl Endpoint {
     /// [`DialError`] if the address cannot be dialled, if it is a `local:` one that nobody serves, if there
     /// are no certificates for it, if a path of the route is too long, or if the endpoint was shut down.
     pub fn dial_link<P: Parcel>(&self, to: impl Into<Route>) -> Result<Link<P>, DialError> {
-        self.dial_kind(to.into(), LinkKind::PARCELS, Joining::New)
+        self.dial_kind(to.into(), Role::Whole, LinkType::PARCELS, Joining::New)
     }
 
     /// Like [`dial_link`](Self::dial_link), for an address at which a peer was reached before: if nobody
@@ -207,7 +208,12 @@ impl Endpoint {
     ///
     /// As [`dial_link`](Self::dial_link).
     pub fn redial_link<P: Parcel>(&self, addr: &ChannelAddr) -> Result<Link<P>, DialError> {
-        self.dial_kind(addr.into(), LinkKind::PARCELS, Joining::Reached)
+        self.dial_kind(
+            addr.into(),
+            Role::Whole,
+            LinkType::PARCELS,
+            Joining::Reached,
+        )
     }
 
     /// Returns a link for messages of type `M`, as [`dial_link`](Self::dial_link) does.
@@ -216,8 +222,52 @@ impl Endpoint {
     ///
     /// As [`dial_link`](Self::dial_link).
     pub fn dial<M: Message>(&self, to: impl Into<Route>) -> Result<Tx<M>, DialError> {
-        self.dial_kind(to.into(), LinkKind(M::KEY.value()), Joining::New)
+        self.dial_kind(to.into(), Role::Whole, LinkType::of::<M>(), Joining::New)
             .map(Tx::new)
+    }
+
+    /// Returns the two ends of a new duplex link to an address: what sends messages of type `Out` there, and what receives
+    /// messages of type `In` from there. They share a connection, and this endpoint need not be dialled for that.
+    ///
+    /// Each direction is as a link of its own: in order, with its own outcomes and credit, and each can be closed or
+    /// dropped alone. As long as one of them is there, the link connects again when its connection is lost. When the
+    /// sending end fails for good, because the peer is not reached or refuses, the receiving one ends, too.
+    ///
+    /// A duplex link is a direct one: it leads through no gateway.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hypermesh_channel::{ChannelTransport, Endpoint, EndpointOptions};
+    /// use tokio::runtime::Handle;
+    ///
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// let endpoint = Endpoint::new(EndpointOptions::new(Handle::current()));
+    /// let (addr, server) = endpoint.serve_duplex::<String, u64>(ChannelTransport::Unix)?;
+    /// let (tx, mut rx) = endpoint.dial_duplex::<String, u64>(&addr)?;
+    /// tx.send("hello".to_owned()).await?;
+    /// let (answers, mut questions) = server.accept().await?;
+    /// answers.send(questions.recv().await?.len() as u64).await?;
+    /// assert_eq!(rx.recv().await?, 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`dial_link`](Self::dial_link).
+    pub fn dial_duplex<Out: Message, In: Message>(
+        &self,
+        addr: &ChannelAddr,
+    ) -> Result<(Tx<Out>, Rx<In>), DialError> {
+        let what = LinkType::duplex::<Out, In>();
+        let (stop, news) = (CancellationToken::new(), Arc::new(News::default()));
+        let back = Receiving::new(Side::Dialling, self.shared(), what.clone(), stop, news);
+        // Before anything is opened: it stops if the link does not come to be.
+        let rx = Rx::of_link(Receiver(back.clone()));
+        let link = self.dial_kind(addr.into(), Role::Forth(back), what, Joining::New)?;
+        Ok((Tx::new(link), rx))
     }
 
     /// Serves parcels at an address, or on an [`AdoptedListener`]: what arrives goes to `sink`. A host name
@@ -232,7 +282,8 @@ impl Endpoint {
         at: impl Into<ServeAt>,
         sink: Arc<dyn Sink>,
     ) -> Result<Server, ServeError> {
-        self.serve_kind(at.into(), Target::Sink(sink), LinkKind::PARCELS)
+        let taker = Taker::Sessions(Target::Sink(sink));
+        self.serve_kind(at.into(), taker, LinkType::PARCELS)
     }
 
     /// Serves messages of type `M` at an address, and returns the address to dial with the receiver.
@@ -245,9 +296,25 @@ impl Endpoint {
         at: impl Into<ServeAt>,
     ) -> Result<(ChannelAddr, Rx<M>), ServeError> {
         Rx::serve(|queue| {
-            let kind = LinkKind(M::KEY.value());
-            self.serve_kind(at.into(), Target::Queue(queue), kind)
+            let taker = Taker::Sessions(Target::Queue(queue));
+            self.serve_kind(at.into(), taker, LinkType::of::<M>())
         })
+    }
+
+    /// Serves duplex links at an address, on which messages of type `In` come and messages of type `Out` go, and returns
+    /// the address to dial with what accepts them. Other kinds of links may be served at the same address.
+    ///
+    /// # Errors
+    ///
+    /// As [`serve_sink`](Self::serve_sink).
+    pub fn serve_duplex<In: Message, Out: Message>(
+        &self,
+        at: impl Into<ServeAt>,
+    ) -> Result<(ChannelAddr, DuplexServer<In, Out>), ServeError> {
+        let backlog = Arc::new(Backlog::default());
+        let taker = Taker::Links(backlog.clone());
+        let server = self.serve_kind(at.into(), taker, LinkType::duplex::<In, Out>())?;
+        Ok((server.addr().clone(), DuplexServer::new(server, backlog)))
     }
 
     /// Ends everything: links accept nothing any more and have until `deadline` to get the outcomes
@@ -299,14 +366,25 @@ impl Endpoint {
     fn dial_kind<P: Parcel>(
         &self,
         route: Route,
-        kind: LinkKind,
+        role: Role,
+        what: LinkType,
         joining: Joining,
     ) -> Result<Link<P>, DialError> {
         let shared = self.shared();
         shared.check_route(&route)?;
-        let news = Arc::new(News::default());
+        let news = match &role {
+            Role::Forth(back) => back.news().clone(),
+            Role::Whole | Role::Back => Arc::new(News::default()),
+        };
         let sender = Sender::new(shared.next_session(), &shared.limits, news.clone());
-        let session = Arc::new(Dialled::new(route, kind, sender, shared.clone(), news));
+        let session = Arc::new(Dialled::new(
+            route,
+            role,
+            what,
+            sender,
+            shared.clone(),
+            news,
+        ));
         let kept: Arc<dyn Kept> = session.clone();
         if shared.keep(&kept, joining) {
             Ok(Link::new(session, shared.limits.linger_timeout))
@@ -315,17 +393,17 @@ impl Endpoint {
         }
     }
 
-    fn serve_kind(
-        &self,
-        at: ServeAt,
-        target: Target,
-        kind: LinkKind,
-    ) -> Result<Server, ServeError> {
+    fn serve_kind(&self, at: ServeAt, taker: Taker, what: LinkType) -> Result<Server, ServeError> {
         let shared = self.shared();
         if shared.servers.is_cancelled() {
             return Err(ServeError::Closed);
         }
-        let serving = Arc::new(Serving::new(shared.clone(), target, kind));
+        let serving = Arc::new(Serving::new(
+            shared.clone(),
+            taker,
+            what,
+            shared.servers.child_token(),
+        ));
         let (listening, advertise) = match at {
             ServeAt::Addr(at) => {
                 let listening = match shared.listening(&at.bind) {
@@ -351,7 +429,7 @@ impl Endpoint {
         }
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.owner.shared
     }
 }

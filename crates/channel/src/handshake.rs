@@ -4,10 +4,14 @@
 //! the length of the rest. An answer's first byte after it says in every version whether the link was
 //! refused. The rule is here, without a socket.
 
+#[cfg(feature = "properties")]
+pub(crate) mod property;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
+
+use hypermesh_wire::{Layout, Message, Named, TypeKey};
 
 use crate::{
     addr::{ChannelAddr, MAX_ADDR_LEN},
@@ -35,6 +39,8 @@ const REFUSED_NOT_GATEWAY: u8 = 7;
 const REFUSED_NEXT_HOP: u8 = 8;
 const REFUSED_HOP_LIMIT: u8 = 9;
 const REFUSED_LOOP: u8 = 10;
+const REFUSED_LAYOUT: u8 = 11;
+const REFUSED_OVER: u8 = 12;
 
 /// What travels on a link: parcels of whoever built the link, or messages of one type.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +49,64 @@ pub(crate) struct LinkKind(pub(crate) u64);
 impl LinkKind {
     /// Parcels: what is in them is the business of the layer above.
     pub(crate) const PARCELS: Self = Self(0);
+}
+
+fn layout<M: Message>() -> TypeKey {
+    TypeKey::from_value(Layout::of::<M>().value())
+}
+
+/// What travels on a link, as one end has it.
+#[derive(Clone, Debug)]
+pub(crate) struct LinkType {
+    pub(crate) kind: LinkKind,
+    /// The layout of the messages, which has to be the same at the other end; 0 if it is not known.
+    pub(crate) layout: u64,
+    name: Cow<'static, str>,
+}
+
+impl LinkType {
+    /// Parcels, of which nothing is known.
+    pub(crate) const PARCELS: Self = Self {
+        kind: LinkKind::PARCELS,
+        layout: 0,
+        name: Cow::Borrowed("parcels"),
+    };
+
+    /// Returns the type of links for messages of type `M`.
+    pub(crate) fn of<M: Message>() -> Self {
+        Self {
+            kind: LinkKind(M::KEY.value()),
+            layout: layout::<M>().value(),
+            name: M::name(),
+        }
+    }
+
+    /// Returns the type of duplex links on which messages of type `Forth` go to the serving end, and those of type
+    /// `Back` to the dialling end.
+    pub(crate) fn duplex<Forth: Message, Back: Message>() -> Self {
+        let key = TypeKey::of("duplex").with(Forth::KEY).with(Back::KEY);
+        Self {
+            kind: LinkKind(key.value()),
+            layout: layout::<Forth>().with(layout::<Back>()).value(),
+            name: <(Forth, Back)>::name(),
+        }
+    }
+
+    /// Checks that the other end has the same messages.
+    ///
+    /// # Errors
+    ///
+    /// The refusal that it is told.
+    pub(crate) fn check(&self, kind: LinkKind, layout: u64) -> Result<(), RefusalCode> {
+        if kind != self.kind {
+            return Err(RefusalCode::Kind(self.kind));
+        }
+        let is_known = layout != 0 && self.layout != 0;
+        if is_known && layout != self.layout {
+            return Err(RefusalCode::Layout(self.layout));
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Display for LinkKind {
@@ -104,6 +168,21 @@ pub enum Refusal {
     /// The path comes to a gateway again.
     #[error("the path leads back to the gateway")]
     Loop,
+    /// The two ends were built with different types of this name.
+    #[error(
+        "{name} is another type at the peer: its layout is {theirs} there, and {ours} at this end"
+    )]
+    Layout {
+        /// The name of the type of the messages, or of the pair of types of a duplex link.
+        name: String,
+        /// The layout at this end.
+        ours: Layout,
+        /// The layout at the peer.
+        theirs: Layout,
+    },
+    /// The peer has closed the duplex link that the session belongs to.
+    #[error("the peer has closed the link")]
+    Over,
     /// A reason that this version does not know.
     #[error("the peer refused with the unknown code {0}")]
     Unknown(u8),
@@ -217,6 +296,9 @@ pub(crate) enum RefusalCode {
     NextHop,
     HopLimit,
     Loop,
+    /// With the layout of what is served.
+    Layout(u64),
+    Over,
     Unknown(u8),
 }
 
@@ -233,7 +315,7 @@ impl From<&HandshakeError> for RefusalCode {
 impl RefusalCode {
     /// Returns the refusal as the dialling end reports it: it asked for `asked` and the answer came
     /// in `version`.
-    pub(crate) fn told_to(self, asked: LinkKind, version: u16) -> Refusal {
+    pub(crate) fn told_to(self, asked: &LinkType, version: u16) -> Refusal {
         match self {
             Self::Magic => Refusal::Magic,
             Self::Version => Refusal::Version {
@@ -242,7 +324,7 @@ impl RefusalCode {
             },
             Self::Malformed => Refusal::Malformed,
             Self::Kind(served) => Refusal::Kind {
-                asked: asked.to_string(),
+                asked: asked.kind.to_string(),
                 served: served.to_string(),
             },
             Self::Identity => Refusal::Identity,
@@ -251,6 +333,12 @@ impl RefusalCode {
             Self::NextHop => Refusal::NextHop,
             Self::HopLimit => Refusal::HopLimit,
             Self::Loop => Refusal::Loop,
+            Self::Layout(theirs) => Refusal::Layout {
+                name: asked.name.to_string(),
+                ours: Layout::from_value(asked.layout),
+                theirs: Layout::from_value(theirs),
+            },
+            Self::Over => Refusal::Over,
             Self::Unknown(code) => Refusal::Unknown(code),
         }
     }
@@ -267,6 +355,8 @@ impl RefusalCode {
             Self::NextHop => (REFUSED_NEXT_HOP, 0),
             Self::HopLimit => (REFUSED_HOP_LIMIT, 0),
             Self::Loop => (REFUSED_LOOP, 0),
+            Self::Layout(served) => (REFUSED_LAYOUT, served),
+            Self::Over => (REFUSED_OVER, 0),
             Self::Unknown(code) => (code, 0),
         }
     }
@@ -283,6 +373,8 @@ impl RefusalCode {
             REFUSED_NEXT_HOP => Self::NextHop,
             REFUSED_HOP_LIMIT => Self::HopLimit,
             REFUSED_LOOP => Self::Loop,
+            REFUSED_LAYOUT => Self::Layout(detail),
+            REFUSED_OVER => Self::Over,
             unknown => Self::Unknown(unknown),
         }
     }

@@ -4,6 +4,8 @@
 //!
 //! - **INV-1**: what waits to be said is bounded: a peer that makes this end answer and does not read is cut.
 
+mod pulse;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -19,11 +21,10 @@ use crate::{
     outcome::ProtocolError,
     outlet::Outlet,
 };
+use pulse::{Beat, Pulse};
 
 /// More answers than these do not wait.
 const MAX_ANSWERS: usize = 1024;
-/// A tick that is so much late tells of this process, and not of the peer.
-const STARVED: Duration = Duration::from_secs(1);
 
 /// The connection itself, as session 0.
 pub(crate) struct Heart {
@@ -33,11 +34,10 @@ pub(crate) struct Heart {
 }
 
 struct State {
-    /// Pings that were answered by nothing at all.
-    missed: u32,
-    /// Whether something was read since the last tick.
-    heard: bool,
+    pulse: Pulse,
     due: Instant,
+    /// Whether a question is to be said.
+    asks: bool,
     /// Frames to be said.
     answers: Vec<u8>,
     count: usize,
@@ -50,9 +50,9 @@ impl Heart {
             attachment: Attachment::default(),
             outlet: outlet.clone(),
             state: Mutex::new(State {
-                missed: 0,
-                heard: false,
+                pulse: Pulse::default(),
                 due: Instant::now() + interval,
+                asks: false,
                 answers: Vec::new(),
                 count: 0,
             }),
@@ -68,9 +68,7 @@ impl Heart {
 
     /// Records that the peer said something.
     pub(crate) fn heard(&self) {
-        let mut state = self.lock();
-        state.heard = true;
-        state.missed = 0;
+        self.lock().pulse.heard();
     }
 
     /// Records that the time of the tick has come, and returns whether the peer counts as gone.
@@ -81,25 +79,22 @@ impl Heart {
         state.due = now + interval;
         // A question waits behind what was written before, and so does its answer; a peer that takes what is
         // written is there.
-        let has_moved = self.outlet.take_moved();
-        if std::mem::take(&mut state.heard) || has_moved {
-            state.missed = 0;
-            return false;
+        if self.outlet.take_moved() {
+            state.pulse.heard();
         }
-        if STARVED < late {
-            tracing::warn!(
+        let beat = state.pulse.tick(late, max_missed);
+        // One that still waits to be said is as good as two.
+        state.asks = true;
+        drop(state);
+        match beat {
+            Beat::Gone => return true,
+            Beat::Starved => tracing::warn!(
                 ?late,
                 "this process was stopped or starved; its peers are not blamed"
-            );
-            return false;
+            ),
+            Beat::Ask => {}
         }
-        if max_missed <= state.missed {
-            return true;
-        }
-        state.missed += 1;
-        drop(state);
-        // A peer that is asked too often has not answered, and that is counted.
-        let _ = self.say(Header::control(Kind::Ping, 0, 0), &[]);
+        self.attachment.schedule(self.clone(), true);
         false
     }
 
@@ -138,6 +133,9 @@ impl Carried for Heart {
             let mut state = self.lock();
             state.count = 0;
             image.copy(&std::mem::take(&mut state.answers));
+            if std::mem::take(&mut state.asks) {
+                image.copy(&Header::control(Kind::Ping, 0, 0).encode());
+            }
         }
         false
     }

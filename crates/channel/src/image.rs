@@ -114,6 +114,11 @@ impl Image {
         self.pushed
     }
 
+    /// Returns how many of them were written.
+    pub(crate) fn written(&self) -> u64 {
+        self.pushed - self.len as u64
+    }
+
     /// Returns the next bytes to write.
     pub(crate) fn slices(&self) -> Slices<'_> {
         let mut slices = Slices::new();
@@ -146,7 +151,7 @@ impl Image {
             self.offset = 0;
             self.pieces.pop_front();
         }
-        let written = self.pushed - self.len as u64;
+        let written = self.written();
         while self.fills.front().is_some_and(|fill| fill.begin < written) {
             self.fills.pop_front();
         }

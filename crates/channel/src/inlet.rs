@@ -2,12 +2,12 @@
 //!
 //! # Invariants
 //!
-//! - **INV-1**: a connection that reads little holds no memory for what may come.
+//! - **INV-1**: a connection that reads little holds no memory for what may come, but for what is kept for a while.
 //! - **INV-2**: what comes for a session that this connection does not carry any more is thrown away.
 
 use std::{
     collections::BTreeMap,
-    future::{Future, poll_fn},
+    future::poll_fn,
     io,
     mem::{self, MaybeUninit},
     pin::{Pin, pin},
@@ -15,22 +15,23 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hypermesh_wire::Payload;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, ReadBuf},
     select,
-    task::coop::consume_budget,
+    task::{coop::consume_budget, yield_now},
     time::{Duration, Instant, sleep_until},
 };
 
 use crate::{
     carried::{Carried, Wish},
-    demux::{Demux, Frames, Run},
+    demux::{Demux, Frames, MAX_SHARED, Run},
     frame::{FrameError, Header},
     heart::Heart,
     outcome::ProtocolError,
     outlet::Outlet,
+    pool::Pool,
     settings::Limits,
     stream::Reader,
 };
@@ -38,9 +39,15 @@ use crate::{
 /// So much is read at once, on the stack, while little comes.
 const SMALL_READ: usize = 4 << 10;
 /// So much is read at once while much comes.
-const LARGE_READ: usize = 256 << 10;
-/// A buffer with less room than this is not read into.
-const LEAST_READ: usize = 64 << 10;
+const LARGE_READ: usize = MAX_SHARED;
+/// What was read is copied if it is less than this, and the memory read into again.
+const LEAST_SHARED: usize = LARGE_READ / 4;
+/// After so much of long messages, whoever else receives something has his turn.
+const TURN: usize = 512 << 10;
+/// So much memory of what was read is kept for what comes.
+const KEPT: usize = 8 * LARGE_READ;
+/// So much is read at once of what is thrown away.
+const DRAIN: usize = 64 << 10;
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +85,8 @@ pub(crate) struct Inlet<'a, S> {
     reader: Reader,
     demux: Demux,
     /// Where much is read into, while much comes.
-    large: BytesMut,
+    large: Option<Vec<u8>>,
+    pool: Pool,
     switch: Switch<'a, S>,
     heart: Arc<Heart>,
     limits: &'a Limits,
@@ -107,7 +115,8 @@ impl<'a, S: Sessions> Inlet<'a, S> {
         Self {
             reader,
             demux: Demux::new(limits.message),
-            large: BytesMut::new(),
+            large: None,
+            pool: Pool::new(KEPT),
             switch: Switch {
                 connection: outlet.connection,
                 sessions,
@@ -129,16 +138,20 @@ impl<'a, S: Sessions> Inlet<'a, S> {
             let tick = self.heart.due();
             let ack_time = self.switch.ack_time;
             let mut timer = pin!(sleep_until(ack_time.map_or(tick, |time| time.min(tick))));
+            let mut bulk_since = 0;
             loop {
                 let read = select! {
                     biased;
                     result = poll_fn(|cx| {
-                        poll_read(cx, &mut self.reader, &mut self.demux, &mut self.large, &mut self.switch)
+                        self.poll_read(cx)
                     }) => Some(result),
                     () = &mut timer => None,
                 };
                 match read {
-                    Some(Ok(())) => self.heart.heard(),
+                    Some(Ok(bulk)) => {
+                        self.heart.heard();
+                        bulk_since += bulk;
+                    }
                     Some(Err(end)) => return end,
                     None => {
                         if let Some(end) = self.on_time() {
@@ -147,12 +160,73 @@ impl<'a, S: Sessions> Inlet<'a, S> {
                         break;
                     }
                 }
-                consume_budget().await;
+                if TURN <= bulk_since {
+                    bulk_since = 0;
+                    yield_now().await;
+                } else {
+                    consume_budget().await;
+                }
                 if self.switch.ack_time != ack_time {
                     break;
                 }
             }
         }
+    }
+
+    /// Reads once, gives out what is complete by that, and returns how many bytes were those of a long message.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, End>> {
+        let Self {
+            reader,
+            demux,
+            large,
+            pool,
+            switch,
+            ..
+        } = self;
+        if let Some(memory) = demux.direct() {
+            let mut memory = ReadBuf::new(memory);
+            ready!(reader.poll_read_announced(cx, &mut memory))?;
+            let n = memory.filled().len();
+            if n == 0 {
+                return Poll::Ready(Err(FrameError::Cut.into()));
+            }
+            demux.direct_done(n, switch)?;
+            return Poll::Ready(Ok(n));
+        }
+        let room = || pool.take(LARGE_READ).unwrap_or_else(|| vec![0; LARGE_READ]);
+        let n = if let Some(memory) = large {
+            let mut read = ReadBuf::new(memory);
+            ready!(Pin::new(reader).poll_read(cx, &mut read))?;
+            let n = read.filled().len();
+            if n < LEAST_SHARED {
+                demux.feed(&memory[..n], None, switch)?;
+            } else {
+                let bytes = pool.lend(mem::replace(memory, room()), n);
+                demux.feed(&bytes, Some(&bytes), switch)?;
+            }
+            n
+        } else {
+            let mut memory = [MaybeUninit::uninit(); SMALL_READ];
+            let mut memory = ReadBuf::uninit(&mut memory);
+            ready!(Pin::new(reader).poll_read(cx, &mut memory))?;
+            let bytes = memory.filled();
+            demux.feed(bytes, None, switch)?;
+            bytes.len()
+        };
+        if n == 0 {
+            return Poll::Ready(Err(demux.end().map_or_else(End::from, |()| End::Peer)));
+        }
+        // INV-1: much comes, and not to memory of its own.
+        let is_much = n >= SMALL_READ && !demux.is_inside();
+        if !is_much {
+            large
+                .take()
+                .into_iter()
+                .for_each(|memory| pool.give_back(memory));
+        } else if large.is_none() {
+            *large = Some(room());
+        }
+        Poll::Ready(Ok(0))
     }
 
     /// Does what is due.
@@ -172,8 +246,14 @@ impl<'a, S: Sessions> Inlet<'a, S> {
                 return Some(End::Silent);
             }
             // INV-1
-            self.large = BytesMut::new();
+            self.large = None;
+            self.pool.relax();
             self.demux.relax();
+            for number in self.demux.begun() {
+                if let Some(session) = self.switch.sessions.find(number) {
+                    session.on_coming(connection);
+                }
+            }
             for (number, session) in self.switch.sessions.all() {
                 if session.on_tick(connection) == Wish::Leave {
                     self.switch.sessions.leave(number);
@@ -185,61 +265,10 @@ impl<'a, S: Sessions> Inlet<'a, S> {
 
     /// Reads and throws away until the peer ends the stream, too.
     pub(crate) async fn drain(&mut self) -> io::Result<()> {
-        let mut buffer = vec![0; LEAST_READ];
+        let mut buffer = vec![0; DRAIN];
         while self.reader.read(&mut buffer).await? != 0 {}
         Ok(())
     }
-}
-
-/// Reads once, and gives out what is complete by that.
-fn poll_read<S: Sessions>(
-    cx: &mut Context<'_>,
-    reader: &mut Reader,
-    demux: &mut Demux,
-    large: &mut BytesMut,
-    switch: &mut Switch<'_, S>,
-) -> Poll<Result<(), End>> {
-    if let Some(memory) = demux.direct() {
-        let mut memory = ReadBuf::new(memory);
-        ready!(Pin::new(reader).poll_read(cx, &mut memory))?;
-        let n = memory.filled().len();
-        if n == 0 {
-            return Poll::Ready(Err(FrameError::Cut.into()));
-        }
-        return Poll::Ready(Ok(demux.direct_done(n, switch)?));
-    }
-    if large.capacity() == 0 {
-        let mut memory = [MaybeUninit::uninit(); SMALL_READ];
-        let mut memory = ReadBuf::uninit(&mut memory);
-        ready!(Pin::new(reader).poll_read(cx, &mut memory))?;
-        let bytes = memory.filled();
-        if bytes.is_empty() {
-            return Poll::Ready(Err(ended(demux)));
-        }
-        demux.feed(bytes, None, switch)?;
-        if bytes.len() == SMALL_READ && !demux.is_inside() {
-            // INV-1: much comes, and not to memory of its own.
-            large.reserve(LARGE_READ);
-        }
-        return Poll::Ready(Ok(()));
-    }
-    if large.capacity() < LEAST_READ {
-        large.reserve(LARGE_READ);
-    }
-    let n = ready!(pin!(reader.read_buf(large)).poll(cx))?;
-    if n == 0 {
-        return Poll::Ready(Err(ended(demux)));
-    }
-    let bytes = large.split().freeze();
-    demux.feed(&bytes, Some(&bytes), switch)?;
-    if n <= SMALL_READ || demux.is_inside() {
-        *large = BytesMut::new();
-    }
-    Poll::Ready(Ok(()))
-}
-
-fn ended(demux: &Demux) -> End {
-    demux.end().map_or_else(End::from, |()| End::Peer)
 }
 
 impl<S: Sessions> Switch<'_, S> {
@@ -283,8 +312,19 @@ impl<S: Sessions> Frames for Switch<'_, S> {
         Ok(())
     }
 
-    fn is_known(&mut self, number: u32) -> bool {
-        self.find(number).is_some()
+    fn begins(&mut self, header: Header) -> Result<bool, ProtocolError> {
+        let number = header.session;
+        let Some(session) = self.find(number) else {
+            return Ok(false);
+        };
+        session
+            .clone()
+            .on_begin(self.connection, header)
+            .or_else(|error| {
+                let wish = session.clone().on_fault(self.connection, error)?;
+                self.grant(number, session, wish);
+                Ok(false)
+            })
     }
 
     fn passes_on(&mut self, number: u32) -> bool {

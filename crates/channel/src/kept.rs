@@ -7,6 +7,7 @@ use tokio::{sync::Notify, time::Instant};
 use crate::{
     addr::ChannelAddr,
     carried::Carried,
+    duplex::Receiving,
     link::CloseReport,
     outcome::{CloseReason, Unreachable},
     outlet::Outlet,
@@ -16,6 +17,10 @@ use crate::{
 pub(crate) trait Kept: Carried {
     /// Begins to use a connection, in place of one before it.
     fn attach(self: Arc<Self>, outlet: &Arc<Outlet>);
+    /// Returns what receives the way back, if it is the session of a duplex link.
+    fn way_back(&self) -> Option<&Arc<Receiving>> {
+        None
+    }
     /// Returns the address to connect to.
     fn first_hop(&self) -> &ChannelAddr;
     /// Learns which connector it is with now, and where to tell that of news.
@@ -38,9 +43,9 @@ pub(crate) trait Kept: Carried {
     fn has_work(&self) -> bool;
     /// Records that the `attempt`th attempt to connect begins, after `last_error`.
     fn connecting(&self, attempt: u32, last_error: Option<&Arc<Unreachable>>);
-    /// Ends the session for `reason`.
+    /// Ends the link for `reason`, in both directions if it has two.
     fn end(self: Arc<Self>, reason: CloseReason);
-    /// Accepts nothing any more, and goes on until `deadline`.
+    /// Accepts nothing any more, and goes on until `deadline`; a duplex link receives no longer than it sends.
     fn close(self: Arc<Self>, deadline: Instant);
     /// Returns the messages that failed and those whose outcome is not known.
     fn report(&self) -> CloseReport;

@@ -24,10 +24,9 @@
 //! ```
 //!
 //! * [`ChannelAddr`] says where: `local:7`, `unix:/path`, `unix:@name`, `tcp:host:port`, `tls:host:port`.
-//! * [`Link`] takes [`Parcel`]s, [`Sink`] takes what a [`Server`] receives; [`Tx`] and [`Rx`] are both
-//!   for messages of one type.
-//! * A [`Route`] leads to an address through gateways, over one path or several; the link is still one from end to
-//!   end.
+//! * [`Link`] takes [`Parcel`]s, [`Sink`] takes what a [`Server`] receives; [`Tx`] and [`Rx`] are for messages of one
+//!   type. A [duplex](Endpoint::dial_duplex) link has both at either end, over one connection.
+//! * A [`Route`] leads to an address through gateways, over one path or several; the link is one from end to end.
 //! * A link connects in the background, again and again while the peer is away. Links to one address share
 //!   a connection. When it breaks, what was not acknowledged is sent again over the next one, and each
 //!   message is delivered once, as long as both ends live and neither gives up: see [`settings`].
@@ -48,8 +47,10 @@ mod course;
 mod demux;
 mod dial;
 mod dialled;
+mod duplex;
 mod endpoint;
 mod entropy;
+mod flaps;
 mod frame;
 mod handshake;
 mod heart;
@@ -69,6 +70,7 @@ mod open;
 mod outcome;
 mod outlet;
 mod pipe;
+mod pool;
 #[cfg(feature = "properties")]
 #[doc(hidden)]
 pub mod properties;
@@ -87,20 +89,20 @@ mod sink;
 mod stream;
 mod tls;
 mod tx;
-mod unix_stream;
 
 pub use addr::{
     AddrProblem, ChannelAddr, ChannelTransport, Host, MAX_ADDR_LEN, ParseAddrError, ServeAddr,
     SimName, UnixName,
 };
 pub use adopted::{AdoptedListener, ServeAt};
+pub use duplex::{AcceptError, DuplexServer};
 pub use endpoint::{DialError, Endpoint, EndpointOptions, ServeError, ShutdownReport};
 pub use frame::FrameError;
 pub use handshake::{HandshakeError, Refusal, WIRE_VERSION};
-pub use hypermesh_wire::{Message, Payload};
+pub use hypermesh_wire::{Layout, Message, Payload};
 pub use identity::{KeyHash, PeerIdentity};
 pub use incarnation::Incarnation;
-pub use link::{CloseReport, Link, LinkStatus, StatusWatch, TryPostError};
+pub use link::{CloseReport, Link, LinkStats, LinkStatus, StatusWatch, TryPostError};
 pub use local::LocalHub;
 pub use outcome::{
     CloseReason, ConnectError, FailReason, Outcome, Parcel, ProtocolError, Tried, UnknownReason,

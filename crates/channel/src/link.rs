@@ -92,6 +92,11 @@ impl<P: Parcel> Link<P> {
         self.session().sender.remote().advertised
     }
 
+    /// Returns what was posted on the link so far, and where that is. The link is not held up.
+    pub fn stats(&self) -> LinkStats {
+        self.session().sender.stats()
+    }
+
     /// Waits until each parcel posted so far has its outcome, for `timeout` at most, and returns how
     /// many have none.
     ///
@@ -115,14 +120,14 @@ impl<P: Parcel> Link<P> {
     /// If the future is dropped the link closes all the same.
     pub async fn close(&self, timeout: Duration) -> CloseReport {
         let session = self.session();
-        session.clone().close(Instant::now() + timeout);
+        session.close_sender(Instant::now() + timeout);
         session.sender.ended().await;
         session.report()
     }
 
     /// Closes the link for all its clones without waiting: what has no outcome by now gets its last one.
     pub fn end(&self) {
-        self.session().clone().end(CloseReason::Closed);
+        self.session().finish(CloseReason::Closed);
     }
 
     /// Queues a message that nobody waits for, or returns the reason why not.
@@ -172,7 +177,7 @@ struct Owner<P: Parcel> {
 
 impl<P: Parcel> Drop for Owner<P> {
     fn drop(&mut self) {
-        self.session.clone().close(Instant::now() + self.linger);
+        self.session.close_sender(Instant::now() + self.linger);
     }
 }
 
@@ -256,6 +261,22 @@ impl StatusWatch {
             Err(_) => LinkStatus::Closed(CloseReason::Closed),
         }
     }
+}
+
+/// What was posted on a link since it was made, from [`Link::stats`]. All of it is of one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LinkStats {
+    /// How many parcels were accepted.
+    pub messages: u64,
+    /// How many bytes these had, without frames.
+    pub bytes: u64,
+    /// How often the link went on over another connection, or in another life of the peer.
+    pub reconnects: u64,
+    /// How many parcels were handed to a connection, and have no outcome.
+    pub unacked: u64,
+    /// How many parcels wait to be handed to a connection.
+    pub queued: u64,
 }
 
 /// What became of the parcels of a link without a peer to take them.

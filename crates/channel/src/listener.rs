@@ -24,9 +24,8 @@ use crate::{
     addr::{ChannelAddr, Host, UnixName},
     adopted::AdoptedSocket,
     entropy::Entropy,
-    stream::Stream,
+    stream::{Stream, Unix},
     tls::{Refused, TlsSlot},
-    unix_stream::Unix,
 };
 
 /// How many connections may wait to be accepted; the kernel may allow less.

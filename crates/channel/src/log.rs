@@ -29,7 +29,7 @@ use crate::{
     image::Image,
     outcome::{FailReason, Outcome, ProtocolError, UnknownReason},
 };
-use piece::{Piece, frames};
+use piece::{Piece, frames, put_table};
 
 /// Longer bodies and parts are sent from where they lie; shorter ones are copied behind each other.
 pub(crate) const INLINE_BODY: usize = 16 << 10;
@@ -38,6 +38,9 @@ pub(crate) const INLINE_PART: usize = 512;
 /// The memory for short messages grows from the first to the second size while they are many.
 const FIRST_ROOM: usize = 256;
 const LAST_ROOM: usize = 128 << 10;
+
+/// One part of so many is a good part of what may be held.
+const ROOM: u64 = 4;
 
 /// A place in the sequence of messages: how many, and how many bytes of content, come before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -168,6 +171,11 @@ impl<P> Log<P> {
         self.end.seq
     }
 
+    /// Returns how many bytes they had.
+    pub(crate) fn load(&self) -> u64 {
+        self.end.load
+    }
+
     /// Returns the sequence number of the first message without an outcome.
     pub(crate) fn acked(&self) -> u64 {
         self.acked
@@ -205,6 +213,14 @@ impl<P> Log<P> {
     pub(crate) fn is_full(&self) -> bool {
         let held = self.held();
         self.bounds.messages <= held.seq || self.bounds.bytes <= held.load
+    }
+
+    /// Returns whether a good part of what may be held is free: whoever waits for room is told then, so that messages come
+    /// many at once.
+    pub(crate) fn has_room(&self) -> bool {
+        let (held, bounds) = (self.held(), self.bounds);
+        held.seq <= bounds.messages - bounds.messages.div_ceil(ROOM)
+            && held.load <= bounds.bytes - bounds.bytes.div_ceil(ROOM)
     }
 
     /// Accepts a message, which is within the limits. The log is not full.
@@ -626,12 +642,5 @@ impl<P> Log<P> {
             self.tail.reserve(len.max(self.room));
             self.room = (2 * self.room).min(LAST_ROOM);
         }
-    }
-}
-
-fn put_table(bytes: &mut BytesMut, parts: &[Bytes]) {
-    for part in parts {
-        let len = u32::try_from(part.len()).expect("the length was checked before");
-        bytes.put_u32_le(len);
     }
 }

@@ -9,7 +9,11 @@ use crate::{
     incarnation::{Incarnation, SessionId},
 };
 
-/// What the dialling end of a session says.
+/// A duplex link has two sessions on a connection: the number of the way back is that of the session which the dialling
+/// end has chosen, with this bit. No number that a dialling end chooses has it.
+pub(crate) const WAY_BACK: u32 = 1 << 31;
+
+/// What the end that opens a session says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Open {
     pub(crate) id: SessionId,
@@ -24,6 +28,8 @@ pub(crate) struct Open {
     pub(crate) advertised: Option<ChannelAddr>,
     /// How often the session was opened, this time included: a later opening is never undone by one before it.
     pub(crate) turn: u64,
+    /// The layout of the messages; 0 if it is not known.
+    pub(crate) layout: u64,
     /// Whether the session may come over connections of others. A gateway that passes it on sets this.
     pub(crate) roams: bool,
     /// The addresses that it is to be passed on to, one after the other; none if it is to be served here.
@@ -40,6 +46,7 @@ impl Open {
         body.extend(self.sent.to_le_bytes());
         put_addr(&mut body, self.advertised.as_ref());
         body.extend(self.turn.to_le_bytes());
+        body.extend(self.layout.to_le_bytes());
         body.push(self.roams.into());
         body.push(u8::try_from(self.path.len()).expect("MAX_GATEWAYS, or a byte that was read"));
         self.path
@@ -63,6 +70,7 @@ impl Open {
             sent: fields.number("sent")?,
             advertised: fields.addr()?,
             turn: fields.number("turn")?,
+            layout: fields.number("layout")?,
             roams: fields.flag("roams")?,
             path: fields.path()?,
         };
@@ -148,10 +156,12 @@ pub(crate) fn decode_refused(body: &Bytes) -> Option<RefusalCode> {
 pub(crate) enum LostCode {
     /// The receiver gave it up. The body of the frame may be empty, too.
     GivenUp,
-    /// A gateway has lost the next connection, or ends.
+    /// A gateway has lost the next connection, or ends; or the receiver wants the session to be opened again.
     Path,
     /// More waits in a gateway than it keeps.
     Overrun,
+    /// The receiver takes nothing more of a session that breaks the protocol each time it is resumed.
+    Broken,
 }
 
 impl LostCode {
@@ -165,6 +175,7 @@ impl LostCode {
             [] => Some(Self::GivenUp),
             [1] => Some(Self::Path),
             [2] => Some(Self::Overrun),
+            [3] => Some(Self::Broken),
             [_] => Some(Self::GivenUp),
             _ => None,
         }

@@ -223,6 +223,9 @@ pub enum ProtocolError {
     /// It makes this end answer, and does not read the answers.
     #[error("the peer does not read what it is answered")]
     Flood,
+    /// It says that this end breaks the protocol each time the link goes on, and takes nothing more of it.
+    #[error("the peer says that this end breaks the protocol")]
+    Blamed,
 }
 
 /// All that was tried to connect a link, without success.
@@ -286,6 +289,9 @@ pub enum ConnectError {
     /// Nobody serves that number in this process.
     #[error("nobody serves it in this process")]
     NotServed,
+    /// It is the end that dialled, and has not come back.
+    #[error("it has not connected again")]
+    Absent,
     /// The host name stands for no address.
     #[error("the name has no address")]
     NoAddress,
@@ -346,3 +352,6 @@ impl ConnectError {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

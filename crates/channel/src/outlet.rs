@@ -4,7 +4,8 @@
 //!
 //! - **INV-1**: the pen has one user: the writer task, or for one batch whoever scheduled a session while nothing
 //!   was to be written.
-//! - **INV-2**: a scheduled session is filled until it has nothing more, in turns with the others.
+//! - **INV-2**: a scheduled session is filled until it has nothing more, in turns with the others. Those that were just
+//!   scheduled come before those that go on, but for no more than half a batch.
 //! - **INV-3**: no session is called and nothing written while the lock is held.
 //! - **INV-4**: whatever is scheduled while the pen is in use is seen by its user, or by the writer task, which is
 //!   woken then.
@@ -19,25 +20,29 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker, ready},
 };
 
 use tokio::{
     io::AsyncWrite,
-    task::coop::consume_budget,
+    task::{coop::consume_budget, yield_now},
     time::{Duration, timeout},
 };
 
 use crate::{carried::Carried, image::Image, stream::Writer};
 
 /// A batch is written when it has so many bytes, or when nothing more is scheduled.
-const BATCH: usize = 256 << 10;
+const BATCH: usize = 512 << 10;
+/// The next batch is made when no more than this is left: whoever comes meanwhile does not wait for two.
+const REFILL: usize = 64 << 10;
+/// After so many bytes the task of the connection lets others have a turn.
+const YIELD: usize = 512 << 10;
 /// How long the end of a stream may take.
 const LAST_WORD: Duration = Duration::from_secs(1);
 /// What one session may add to a batch before the next one's turn.
-const TURN: usize = 128 << 10;
+const TURN: usize = 256 << 10;
 
 /// The writing end of one connection.
 pub(crate) struct Outlet {
@@ -46,15 +51,49 @@ pub(crate) struct Outlet {
     state: Mutex<State>,
     /// Whether room came where there was none: the peer takes what is written.
     has_moved: AtomicBool,
+    /// How many bytes of what sessions handed over were written.
+    written: AtomicU64,
 }
 
 struct State {
-    scheduled: VecDeque<Arc<dyn Carried>>,
+    scheduled: Scheduled,
     /// The pen, while nobody uses it.
     pen: Option<Box<Pen>>,
     /// The writer task, while it waits.
     task: Option<Waker>,
     stage: Stage,
+}
+
+/// The sessions that have something to write.
+#[derive(Default)]
+struct Scheduled {
+    /// Those that had no turn yet.
+    new: VecDeque<Arc<dyn Carried>>,
+    /// Those that have more than they could write in their turn.
+    going_on: VecDeque<Arc<dyn Carried>>,
+    /// The bytes of new ones since the last that goes on.
+    new_bytes: usize,
+}
+
+impl Scheduled {
+    fn is_empty(&self) -> bool {
+        self.new.is_empty() && self.going_on.is_empty()
+    }
+
+    /// Returns the next one, and whether it had no turn yet (INV-2).
+    fn next(&mut self) -> Option<(Arc<dyn Carried>, bool)> {
+        let new_first = self.new_bytes < BATCH / 2;
+        if !self.new.is_empty() && (new_first || self.going_on.is_empty()) {
+            Some((self.new.pop_front()?, true))
+        } else {
+            Some((self.going_on.pop_front()?, false))
+        }
+    }
+
+    /// Records that a session has had its turn, with so many bytes.
+    fn had_turn(&mut self, was_new: bool, bytes: usize) {
+        self.new_bytes = if was_new { self.new_bytes + bytes } else { 0 };
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,12 +124,13 @@ impl Outlet {
         Arc::new(Self {
             connection,
             state: Mutex::new(State {
-                scheduled: VecDeque::new(),
+                scheduled: Scheduled::default(),
                 pen: Some(Box::new(pen)),
                 task: None,
                 stage: Stage::Open,
             }),
             has_moved: AtomicBool::new(false),
+            written: AtomicU64::new(0),
         })
     }
 
@@ -110,7 +150,7 @@ impl Outlet {
             self.write_now(pen, session);
             return;
         }
-        state.scheduled.push_back(session);
+        state.scheduled.new.push_back(session);
         // Whoever uses the pen looks again when he returns it (INV-4).
         let task = if state.pen.is_some() {
             state.task.take()
@@ -131,6 +171,11 @@ impl Outlet {
     /// Returns whether the peer has made room since the last call, for somebody who waited for it.
     pub(crate) fn take_moved(&self) -> bool {
         self.has_moved.swap(false, Ordering::Relaxed)
+    }
+
+    /// Returns how many bytes were written, of all that was pushed to the image of this connection.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
     }
 
     /// Ends the stream when all that is scheduled is written.
@@ -171,19 +216,29 @@ impl Outlet {
 
     /// Writes all that is scheduled.
     async fn write_all(&self, pen: &mut Pen) -> io::Result<()> {
+        let mut written_since = 0;
         loop {
-            self.fill(pen);
+            if pen.image.len() < REFILL {
+                self.fill(pen);
+            }
             if pen.is_clean() || self.lock().stage == Stage::Dead {
                 return Ok(());
             }
-            // The other tasks get their turn, however fast the peer reads.
-            consume_budget().await;
+            // The other tasks get their turn, and what has come is looked for, however fast the peer reads.
+            if YIELD <= written_since {
+                written_since = 0;
+                yield_now().await;
+            } else {
+                consume_budget().await;
+            }
+            let len = pen.image.len();
             let mut was_full = false;
             poll_fn(|cx| {
                 if self.lock().stage == Stage::Dead {
                     return Poll::Ready(Ok(()));
                 }
                 let written = pen.poll_write(cx);
+                self.show_written(pen);
                 if written.is_pending() {
                     was_full = true;
                     // To be woken when the stage changes, too.
@@ -192,6 +247,7 @@ impl Outlet {
                 written
             })
             .await?;
+            written_since += len - pen.image.len();
             if was_full {
                 self.has_moved.store(true, Ordering::Relaxed);
             }
@@ -201,11 +257,15 @@ impl Outlet {
     /// Makes a batch of what is scheduled.
     fn fill(&self, pen: &mut Pen) {
         while pen.image.len() < BATCH {
-            let Some(session) = self.lock().scheduled.pop_front() else {
+            let Some((session, was_new)) = self.lock().scheduled.next() else {
                 return;
             };
-            if session.clone().fill(self.connection, TURN, &mut pen.image) {
-                self.lock().scheduled.push_back(session);
+            let before = pen.image.len();
+            let more = session.clone().fill(self.connection, TURN, &mut pen.image);
+            let mut state = self.lock();
+            state.scheduled.had_turn(was_new, pen.image.len() - before);
+            if more {
+                state.scheduled.going_on.push_back(session);
             }
         }
     }
@@ -214,14 +274,19 @@ impl Outlet {
     fn write_now(&self, mut pen: Box<Pen>, session: Arc<dyn Carried>) {
         let more = session.clone().fill(self.connection, TURN, &mut pen.image);
         if more {
-            self.lock().scheduled.push_back(session);
+            self.lock().scheduled.going_on.push_back(session);
         }
         if !pen.image.is_empty() {
             // Without room the pen goes to the task, which asks anew.
             let mut cx = Context::from_waker(Waker::noop());
             let _ = pen.poll_write(&mut cx);
+            self.show_written(&pen);
         }
         self.give_back(pen);
+    }
+
+    fn show_written(&self, pen: &Pen) {
+        self.written.store(pen.image.written(), Ordering::Relaxed);
     }
 
     fn give_back(&self, pen: Box<Pen>) {
@@ -257,11 +322,7 @@ impl Outlet {
             return;
         }
         state.stage = stage;
-        let scheduled = if stage == Stage::Dead {
-            mem::take(&mut state.scheduled)
-        } else {
-            VecDeque::new()
-        };
+        let scheduled = (stage == Stage::Dead).then(|| mem::take(&mut state.scheduled));
         let task = state.task.take();
         drop(state);
         drop(scheduled);

@@ -43,7 +43,7 @@ use crate::{
     open::{LostCode, Open, encode_refused},
     outcome::{CloseReason, ProtocolError, Unreachable},
     outlet::Outlet,
-    registry::RelayPlace,
+    registry::Place,
     route::MAX_GATEWAYS,
 };
 use queue::{Frames, Pushed, Queue, Stage};
@@ -76,7 +76,7 @@ pub(crate) fn begin(
     if endpoint.check_dialled(&next).is_err() {
         return Err(RefusalCode::NextHop);
     }
-    let place = endpoint.registry.relay(endpoint);
+    let place = endpoint.registry.place(endpoint);
     let place = place.ok_or(RefusalCode::Busy)?;
     open.roams = true;
     let (near, far) = legs(endpoint, next, number, place);
@@ -97,7 +97,7 @@ fn legs(
     endpoint: &Arc<Shared>,
     next: ChannelAddr,
     number: u32,
-    place: RelayPlace,
+    place: Place,
 ) -> (Arc<Leg>, Arc<Leg>) {
     let limits = &endpoint.limits;
     let limit = limits.relay_queue_bytes.saturating_add(limits.message);
@@ -152,7 +152,7 @@ pub(crate) struct Leg {
     /// The number of the session on the connection.
     number: u32,
     /// What the near leg counts as, as long as it is there (INV-6).
-    _place: Option<RelayPlace>,
+    _place: Option<Place>,
     relay: Arc<Relay>,
     other: Weak<Leg>,
     attachment: Attachment,

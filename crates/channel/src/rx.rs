@@ -12,9 +12,14 @@ use std::{
 use hypermesh_wire::{DecodeError, Message, Payload, decode, decode_borrowed};
 use tokio::{select, sync::Notify};
 
-use crate::{addr::ChannelAddr, demux::Run, endpoint::ServeError, served::Served, server::Server};
+use crate::{
+    addr::ChannelAddr, demux::Run, duplex::Receiver, endpoint::ServeError, served::Served,
+    server::Server,
+};
 
-/// A server for messages of type `M`, from [`Endpoint::serve`](crate::Endpoint::serve).
+/// A server for messages of type `M`, from [`Endpoint::serve`](crate::Endpoint::serve), or what receives on a duplex
+/// link, from [`Endpoint::dial_duplex`](crate::Endpoint::dial_duplex) and
+/// [`DuplexServer::accept`](crate::DuplexServer::accept).
 ///
 /// It holds messages that were acknowledged and not received, of each sender no more than its credit; a sender that
 /// has used that up waits. When the receiver goes, those messages go with it.
@@ -22,8 +27,17 @@ pub struct Rx<M> {
     queue: Arc<RxQueue>,
     /// What is being received.
     current: Option<Arrived>,
-    server: Server,
+    source: Source,
     message: PhantomData<fn() -> M>,
+}
+
+/// Where messages come from.
+#[derive(Debug)]
+enum Source {
+    /// All links for them to an address.
+    Server(Server),
+    /// One duplex link.
+    Link(Receiver),
 }
 
 impl<M: Message> Rx<M> {
@@ -33,15 +47,22 @@ impl<M: Message> Rx<M> {
     ) -> Result<(ChannelAddr, Self), ServeError> {
         let queue = Arc::new(RxQueue::default());
         let server = serve(queue.clone())?;
-        Ok((
-            server.addr().clone(),
-            Self {
-                queue,
-                current: None,
-                server,
-                message: PhantomData,
-            },
-        ))
+        let addr = server.addr().clone();
+        Ok((addr, Self::new(queue, Source::Server(server))))
+    }
+
+    /// Returns what receives on a duplex link.
+    pub(crate) fn of_link(receiver: Receiver) -> Self {
+        Self::new(receiver.queue().clone(), Source::Link(receiver))
+    }
+
+    fn new(queue: Arc<RxQueue>, source: Source) -> Self {
+        Self {
+            queue,
+            current: None,
+            source,
+            message: PhantomData,
+        }
     }
 
     /// Waits for the next message, and decodes it.
@@ -49,7 +70,8 @@ impl<M: Message> Rx<M> {
     /// # Errors
     ///
     /// [`RecvError::Decode`] for a message that is not an `M`: it is skipped, and the next call gives
-    /// the next one. [`RecvError::Closed`] when the receiver was closed and everything received.
+    /// the next one. [`RecvError::Closed`] when the receiver was closed and everything received; that of a duplex link
+    /// also when the other end sends no more, or the link has ended.
     ///
     /// # Cancel safety
     ///
@@ -73,7 +95,7 @@ impl<M: Message> Rx<M> {
             select! {
                 biased;
                 () = arrived => {}
-                () = self.server.ended() => has_ended = true,
+                () = self.source.ended() => has_ended = true,
             }
         }
     }
@@ -103,18 +125,33 @@ impl<M: Message> Rx<M> {
     ///
     /// If the future is dropped the receiver closes all the same.
     pub async fn close(&self) {
-        self.server.stop().await;
+        match &self.source {
+            Source::Server(server) => server.stop().await,
+            Source::Link(receiver) => receiver.stop().await,
+        }
     }
 
-    /// Returns the server.
-    pub fn server(&self) -> &Server {
-        &self.server
+    /// Returns the server; nothing if this receives on a duplex link.
+    pub fn server(&self) -> Option<&Server> {
+        match &self.source {
+            Source::Server(server) => Some(server),
+            Source::Link(_) => None,
+        }
+    }
+}
+
+impl Source {
+    async fn ended(&self) {
+        match self {
+            Self::Server(server) => server.ended().await,
+            Self::Link(receiver) => receiver.ended().await,
+        }
     }
 }
 
 impl<M> fmt::Debug for Rx<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Rx").field(&self.server).finish()
+        f.debug_tuple("Rx").field(&self.source).finish()
     }
 }
 
@@ -213,6 +250,13 @@ impl RxQueue {
 
     fn pop(&self) -> Option<Arrived> {
         self.lock().pop_front()
+    }
+
+    /// Throws away what waits.
+    pub(crate) fn clear(&self) {
+        let waiting = mem::take(&mut *self.lock());
+        // It makes room, which is not done under the lock.
+        drop(waiting);
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Arrived>> {

@@ -6,6 +6,7 @@
 //! - **INV-2**: after the end nothing is accepted any more, and every parcel has its outcome.
 //! - **INV-3**: messages are handed to a connection only after its peer has opened the session there.
 
+mod stall;
 mod state;
 
 use std::{
@@ -27,12 +28,13 @@ use crate::{
     carried::Carried,
     frame::{Ack, Header, Kind, Nack},
     image::Image,
-    link::{CloseReport, LinkStatus},
+    link::{CloseReport, LinkStats, LinkStatus},
     log::{Body, Done, Message},
     news::News,
     outcome::{CloseReason, FailReason, Parcel, ProtocolError, UnknownReason, complete},
     settings::Limits,
 };
+use stall::Stall;
 pub(crate) use state::Remote;
 use state::{Stage, State};
 
@@ -43,6 +45,8 @@ pub(crate) struct Sender<P: Parcel> {
     number: u32,
     /// Told when there is room again, and at the end.
     room: Notify,
+    /// Whether there was room a moment ago, for those who ask without the lock.
+    has_room: AtomicBool,
     /// Told when messages got their outcome, and at the end.
     progress: Notify,
     /// How many wait for the outcomes of what is on its way.
@@ -64,6 +68,7 @@ impl<P: Parcel> Sender<P> {
             state: Mutex::new(state),
             number,
             room: Notify::new(),
+            has_room: AtomicBool::new(true),
             progress: Notify::new(),
             flushing: AtomicUsize::new(0),
             has_ended: AtomicBool::new(false),
@@ -80,7 +85,9 @@ impl<P: Parcel> Sender<P> {
         attachment: &Attachment,
     ) -> Result<(), FailReason> {
         let mut state = self.lock();
-        if let Some(reason) = state.refusal(message) {
+        if !state.accepts(message)
+            && let Some(reason) = state.refusal(message)
+        {
             return Err(reason);
         }
         state.log.push(message);
@@ -124,6 +131,9 @@ impl<P: Parcel> Sender<P> {
         session: &(impl Fn() -> Arc<dyn Carried> + ?Sized),
         attachment: &Attachment,
     ) {
+        if state.log.is_full() {
+            self.has_room.store(false, Ordering::Relaxed);
+        }
         if attachment.is_scheduled() {
             return;
         }
@@ -142,16 +152,17 @@ impl<P: Parcel> Sender<P> {
     /// # Errors
     ///
     /// The reason why there never will be.
+    #[inline]
     pub(crate) async fn ready(&self) -> Result<(), FailReason> {
+        if self.has_room.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         loop {
             let mut room = pin!(self.room.notified());
             {
                 let state = self.lock();
-                if let Some(reason) = state.end() {
-                    return Err(reason);
-                }
-                if !state.log.is_full() {
-                    return Ok(());
+                if let Some(ready) = state.is_ready() {
+                    return ready;
                 }
                 // Whoever makes room takes the lock before it tells.
                 room.as_mut().enable();
@@ -168,11 +179,14 @@ impl<P: Parcel> Sender<P> {
         }
         let sent = state.log.sent();
         let had_unacked = state.log.has_unacked();
-        let is_inside = state.log.is_inside();
+        let begin = image.pushed();
         let more = state.log.take(budget, image);
-        // A long message is not acknowledged before its end, however long that takes.
-        if !had_unacked || is_inside {
-            state.heard = Instant::now();
+        if begin < image.pushed() {
+            let is_whole = !state.log.is_inside();
+            let now = Instant::now();
+            state
+                .stall
+                .on_fill(!had_unacked, is_whole, image.pushed(), now);
         }
         let is_closing = matches!(state.stage, Stage::Closing(_));
         if (is_closing || self.is_flushing()) && !more && state.log.ask() {
@@ -190,10 +204,13 @@ impl<P: Parcel> Sender<P> {
     /// Takes an acknowledgement, and returns whether more may be written now.
     pub(crate) fn on_ack(&self, ack: Ack) -> Result<bool, ProtocolError> {
         self.change(|state, done| {
-            state.heard = Instant::now();
             state.wrote = None;
+            let acked = state.log.acked();
             state.log.on_credit(ack.credit);
             state.log.on_ack(ack.next, done)?;
+            let (is_news, is_whole) = (acked < ack.next, !state.log.is_inside());
+            state.stall.on_ack(is_news, is_whole, Instant::now());
+            state.progress += u64::from(is_news);
             Ok(state.is_open && (state.log.is_ready() || state.is_drained()))
         })
     }
@@ -217,6 +234,10 @@ impl<P: Parcel> Sender<P> {
         remote: Remote,
     ) -> Result<(), ProtocolError> {
         self.change(|state, done| {
+            if state.finished.is_some() {
+                // Whatever the peer has taken, the messages have their outcomes.
+                return Ok(());
+            }
             let before = state.remote.incarnation;
             let is_same = before == remote.incarnation;
             if resumed {
@@ -226,7 +247,9 @@ impl<P: Parcel> Sender<P> {
                         acked: state.log.acked(),
                     });
                 }
+                let acked = state.log.acked();
                 state.log.on_resumed(ack.next, ack.credit, done)?;
+                state.progress += u64::from(acked < ack.next);
             } else {
                 let reason = if is_same {
                     UnknownReason::SessionLost
@@ -237,8 +260,9 @@ impl<P: Parcel> Sender<P> {
             }
             state.limit(max_message);
             state.is_open = true;
+            state.openings += 1;
             state.waiting = None;
-            state.heard = Instant::now();
+            state.stall = Stall::new(Instant::now());
             state.remote = remote;
             Ok(())
         })?;
@@ -264,11 +288,13 @@ impl<P: Parcel> Sender<P> {
         (state.log.acked(), state.log.sent())
     }
 
-    /// Returns whether the peer has acknowledged nothing for `limit` though it is asked to.
-    pub(crate) fn is_stalled(&self, limit: Duration) -> bool {
+    /// Returns whether the peer has acknowledged nothing for `limit` though it could, on a connection that has written
+    /// so many bytes.
+    pub(crate) fn is_stalled(&self, written: u64, limit: Duration) -> bool {
         let mut state = self.lock();
         state.log.relax();
-        state.is_open && state.log.has_unacked() && limit <= state.heard.elapsed()
+        let is_over = state.stall.is_over(written, limit, Instant::now());
+        state.is_open && state.log.has_unacked() && is_over
     }
 
     /// Ends the sending half: every message gets its last outcome. Does nothing the second time.
@@ -289,6 +315,7 @@ impl<P: Parcel> Sender<P> {
             state.log.on_end(&why, unknown, is_said, &mut done);
             state.finished = Some(reason.clone());
             state.is_open = false;
+            self.has_room.store(false, Ordering::Relaxed);
             done
         };
         // Whoever learns of a failure below finds the link closed, and may make another one.
@@ -307,6 +334,7 @@ impl<P: Parcel> Sender<P> {
             Stage::Open => Stage::Closing(deadline),
             Stage::Closing(earlier) => Stage::Closing(earlier.min(deadline)),
         };
+        self.has_room.store(false, Ordering::Relaxed);
         drop(state);
         self.room.notify_waiters();
         self.news.notify_one();
@@ -383,6 +411,11 @@ impl<P: Parcel> Sender<P> {
         }
     }
 
+    /// Returns how often the peer acknowledged something that it had not before.
+    pub(crate) fn progress(&self) -> u64 {
+        self.lock().progress
+    }
+
     /// Returns whether there is a message without an outcome.
     pub(crate) fn has_work(&self) -> bool {
         !self.lock().log.is_empty()
@@ -393,6 +426,18 @@ impl<P: Parcel> Sender<P> {
         CloseReport {
             failed: tally.failed,
             unknown: tally.unknown,
+        }
+    }
+
+    pub(crate) fn stats(&self) -> LinkStats {
+        let state = self.lock();
+        let log = &state.log;
+        LinkStats {
+            messages: log.accepted(),
+            bytes: log.load(),
+            reconnects: state.openings.saturating_sub(1),
+            unacked: log.sent() - log.acked(),
+            queued: log.accepted() - log.sent(),
         }
     }
 
@@ -424,10 +469,13 @@ impl<P: Parcel> Sender<P> {
         let mut done = Done::new();
         let (result, has_room, has_progress) = {
             let mut state = self.lock();
-            let was_full = state.log.is_full();
+            let had_room = state.log.has_room();
             let acked = state.log.acked();
             let result = change(&mut state, &mut done);
-            let has_room = was_full && !state.log.is_full();
+            let has_room = !had_room && state.log.has_room();
+            if has_room && state.end().is_none() {
+                self.has_room.store(true, Ordering::Relaxed);
+            }
             (result, has_room, acked < state.log.acked())
         };
         self.tell(done);

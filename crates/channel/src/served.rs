@@ -6,10 +6,13 @@
 //! - **INV-2**: only what the receiver took is acknowledged, and only that counts when the session is resumed.
 //! - **INV-3**: one thread at a time delivers. A connection that takes the session over is answered when the one
 //!   before it delivers nothing any more.
-//! - **INV-4**: what waits here was within the credit, but for one message.
+//! - **INV-4**: what waits here was within the credit, but for one message; so is what a connection puts together for it,
+//!   of which that is known when its first frame begins.
 //! - **INV-5**: the receiver is not called while the lock is held.
 //! - **INV-6**: of two openings of the session the later one counts, whichever comes first.
 
+mod faults;
+mod part;
 mod refusals;
 mod state;
 #[cfg(test)]
@@ -30,7 +33,7 @@ use crate::{
     carried::{Carried, Wish},
     demux::Run,
     frame::{FrameError, Header, Kind, Nack},
-    handshake::LinkKind,
+    handshake::{LinkKind, RefusalCode},
     identity::PeerIdentity,
     image::Image,
     incarnation::{Incarnation, SessionId},
@@ -41,6 +44,7 @@ use crate::{
     server::Serving,
     sink::{Peer, Sink, Taken, hand_over, tell_lost},
 };
+pub(crate) use part::Part;
 use state::{State, Turn};
 
 /// Where the messages of a session go.
@@ -50,9 +54,10 @@ pub(crate) enum Target {
     Sink(Arc<dyn Sink>),
 }
 
-/// One session of a serving endpoint.
+/// One session that is received.
 pub(crate) struct Served {
     pub(crate) id: SessionId,
+    part: Part,
     pub(crate) kind: LinkKind,
     /// Whether it may come over connections of others.
     roams: bool,
@@ -83,6 +88,7 @@ impl Served {
         identity: Option<PeerIdentity>,
         serving: Arc<Serving>,
         target: Target,
+        part: Part,
     ) -> Self {
         let endpoint = &serving.endpoint;
         let peer = Peer {
@@ -94,6 +100,7 @@ impl Served {
         let state = State::new(open.sent, &endpoint.limits);
         Self {
             id: open.id,
+            part,
             kind: open.kind,
             roams: open.roams,
             turn: AtomicU64::new(0),
@@ -107,22 +114,29 @@ impl Served {
         }
     }
 
-    /// Goes on over the connection of `outlet`, where the session has `number`; returns whether it does, and not if it
+    /// Goes on over the connection of `outlet`, where the session has `number`, and returns the one before; not if it
     /// was opened later over another one.
-    pub(crate) fn carry(self: &Arc<Self>, open: &Open, number: u32, outlet: &Arc<Outlet>) -> bool {
-        {
-            let mut state = self.lock();
-            // INV-6, under the lock.
-            if open.turn < self.turn.load(Ordering::Relaxed) {
-                return false;
-            }
-            self.turn.store(open.turn, Ordering::Relaxed);
-            self.attachment.replace(outlet);
-            state.begin(number, open.sent, open.acked);
-            self.set_present(true);
+    pub(crate) fn take_over(
+        &self,
+        open: &Open,
+        number: u32,
+        outlet: &Arc<Outlet>,
+    ) -> Result<Option<Arc<Outlet>>, RefusalCode> {
+        let mut state = self.lock();
+        // INV-6, under the lock.
+        if open.turn < self.turn.load(Ordering::Relaxed) {
+            return Err(RefusalCode::Busy);
         }
+        self.turn.store(open.turn, Ordering::Relaxed);
+        let replaced = self.attachment.replace(outlet);
+        state.begin(number, open.sent, open.acked);
+        self.set_present(true);
+        Ok(replaced)
+    }
+
+    /// Answers on the connection that it goes on over.
+    pub(crate) fn answer(self: &Arc<Self>) {
         self.attachment.schedule(self.clone(), true);
-        true
     }
 
     /// Returns who opened it, as far as the transport proves that.
@@ -143,16 +157,6 @@ impl Served {
     /// Returns whether messages of it wait in the queue of its receiver.
     pub(crate) fn has_waiting(&self) -> bool {
         self.lock().has_waiting()
-    }
-
-    /// Tells the peer that no more is taken.
-    pub(crate) fn stop(self: Arc<Self>) {
-        self.lock().stop();
-        if !self.attachment.is_attached() {
-            // There is nobody to tell, and nothing to go on with.
-            self.serving.endpoint.registry.forget(&self);
-        }
-        self.attachment.schedule(self.clone(), true);
     }
 
     /// Records that so much of what waited in the queue was received by the program.
@@ -266,15 +270,6 @@ impl Served {
         }
     }
 
-    /// Forgets the session, if it was carried by `connection`.
-    fn leave(self: &Arc<Self>, connection: u64) -> Wish {
-        if self.detach(connection) {
-            self.serving.endpoint.registry.forget(self);
-            self.tell_lost();
-        }
-        Wish::Leave
-    }
-
     /// Stops using `connection`, and returns whether it was the session's.
     fn detach(&self, connection: u64) -> bool {
         let mut state = self.lock();
@@ -314,7 +309,7 @@ impl Served {
 impl Carried for Served {
     fn fill(self: Arc<Self>, connection: u64, _: usize, image: &mut Image) -> bool {
         let endpoint = &self.serving.endpoint;
-        let is_over = {
+        let (is_over, goes_on) = {
             let mut state = self.lock();
             if !self.attachment.begin_fill(connection) {
                 return false;
@@ -331,10 +326,12 @@ impl Carried for Served {
                 image.copy(&Header::control(Kind::Opened, number, body.len()).encode());
                 image.copy(&body);
             }
-            state.say(image)
+            (state.say(image), state.goes_on_elsewhere())
         };
-        if is_over {
-            self.leave(connection);
+        if is_over && goes_on {
+            self.on_lost(connection);
+        } else if is_over {
+            self.on_last_word(connection);
         }
         false
     }
@@ -346,6 +343,18 @@ impl Carried for Served {
         let turn = state.on_run(run)?;
         drop(state);
         Ok(self.take_turn(turn))
+    }
+
+    fn on_begin(self: Arc<Self>, connection: u64, header: Header) -> Result<bool, ProtocolError> {
+        let Some(mut state) = self.lock_for(connection, header.session) else {
+            return Ok(false);
+        };
+        let is_taken = state.on_begin(header)?;
+        drop(state);
+        if !is_taken {
+            self.attachment.schedule(self.clone(), true);
+        }
+        Ok(is_taken)
     }
 
     fn on_message(
@@ -382,6 +391,9 @@ impl Carried for Served {
         header: Header,
         _: &Bytes,
     ) -> Result<Wish, ProtocolError> {
+        if header.kind == Kind::Close {
+            return Ok(self.on_close(connection, header.session));
+        }
         let Some(mut state) = self.lock_for(connection, header.session) else {
             return Ok(Wish::None);
         };
@@ -399,10 +411,6 @@ impl Carried for Served {
                 drop(state);
                 Ok(self.take_turn(turn))
             }
-            Kind::Close => {
-                drop(state);
-                Ok(self.leave(connection))
-            }
             Kind::Lost if self.roams => {
                 // A gateway has lost the peer, who may come again.
                 drop(state);
@@ -418,14 +426,29 @@ impl Carried for Served {
         connection: u64,
         error: ProtocolError,
     ) -> Result<Wish, ProtocolError> {
-        if !self.roams || !self.attachment.is_at(connection) {
-            return Err(error);
+        {
+            let mut state = self.lock();
+            if !self.attachment.is_at(connection) {
+                return Err(error);
+            }
+            let goes_on = state.on_fault();
+            // The connection of a session that roams may be that of a gateway, who is not to blame, nor what else it
+            // carries; and one whose session is over has other sessions.
+            if goes_on && !self.roams {
+                return Err(error);
+            }
+            state.break_off(goes_on);
         }
-        // The connection may be that of a gateway, who is not to blame, nor what else it carries.
         tracing::warn!(peer = %self.peer, %error, "a peer broke the protocol");
-        self.lock().fail();
         self.attachment.schedule(self.clone(), true);
         Ok(Wish::None)
+    }
+
+    fn on_coming(self: Arc<Self>, connection: u64) {
+        if self.attachment.is_at(connection) {
+            self.lock().on_coming();
+            self.attachment.schedule(self.clone(), true);
+        }
     }
 
     fn on_ack_time(self: Arc<Self>, connection: u64) {
@@ -447,8 +470,8 @@ impl Carried for Served {
 
     fn on_lost(self: Arc<Self>, connection: u64) {
         if self.detach(connection) {
-            if self.lock().is_stopped() {
-                self.serving.endpoint.registry.forget(&self);
+            if self.lock().is_stopped() && !self.is_forth() {
+                self.forget();
             }
             self.tell_lost();
         }

@@ -1,11 +1,12 @@
 //! What is served at an address: one receiver for each kind of link, and the connections that bring them.
 
+mod accepting;
 mod connection;
 mod greeting;
 
 use std::{
     collections::BTreeMap,
-    fmt, io,
+    fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -15,26 +16,28 @@ use std::{
 
 use tokio::{
     select,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     addr::ChannelAddr,
+    duplex::Links,
     endpoint::Shared,
-    handshake::{Answer, LinkKind, RefusalCode},
+    flaps::{Flaps, Told},
+    handshake::{Answer, LinkKind, LinkType, RefusalCode},
+    inlet::End,
     listener::{Incoming, Listener},
     served::Target,
 };
+use accepting::Pauses;
 
-/// How long accepting pauses after the system had no descriptor for a connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// So often in the lifetime of a session it is looked whether some are over.
-const EXPIRIES: u32 = 8;
+pub(crate) const EXPIRIES: u32 = 8;
 /// It is not looked more often than for this lifetime.
-const LEAST_LIFETIME: Duration = Duration::from_secs(1);
+pub(crate) const LEAST_LIFETIME: Duration = Duration::from_secs(1);
 /// How long the last words of a link or connection may take.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Something that is served at an address; it stops when this is dropped.
 ///
@@ -86,6 +89,15 @@ impl Server {
     pub async fn stop(&self) {
         self.begin_stop();
         self.ended().await;
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.serving.stop.is_cancelled()
+    }
+
+    /// Waits until it begins to stop.
+    pub(crate) async fn stopping(&self) {
+        self.serving.stop.cancelled().await;
     }
 
     /// Waits until the server has stopped, whoever stopped it.
@@ -149,11 +161,19 @@ fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
+/// What takes the sessions of one kind.
+pub(crate) enum Taker {
+    /// Each is a link, and its messages go there.
+    Sessions(Target),
+    /// Each is one half of a duplex link.
+    Links(Arc<dyn Links>),
+}
+
 /// The receiver of one kind of link.
 pub(crate) struct Serving {
     pub(crate) endpoint: Arc<Shared>,
-    pub(crate) target: Target,
-    pub(crate) kind: LinkKind,
+    pub(crate) taker: Taker,
+    pub(crate) what: LinkType,
     /// Nothing more is taken.
     pub(crate) stop: CancellationToken,
     /// What is calling the receiver.
@@ -163,16 +183,21 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    pub(crate) fn new(endpoint: Arc<Shared>, target: Target, kind: LinkKind) -> Self {
-        let stop = endpoint.servers.child_token();
+    /// Returns a receiver that takes nothing more when `stop` is cancelled.
+    pub(crate) fn new(
+        endpoint: Arc<Shared>,
+        taker: Taker,
+        what: LinkType,
+        stop: CancellationToken,
+    ) -> Self {
         let (tasks, sessions) = (TaskTracker::new(), TaskTracker::new());
         // Nothing else is to be waited for than what is tracked at that moment.
         tasks.close();
         sessions.close();
         Self {
             endpoint,
-            target,
-            kind,
+            taker,
+            what,
             stop,
             tasks,
             sessions,
@@ -197,6 +222,8 @@ pub(crate) struct Listening {
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
     pub(crate) counts: Counts,
+    /// The connections that were lost with links on them.
+    flaps: Mutex<Flaps>,
 }
 
 #[derive(Default)]
@@ -217,16 +244,17 @@ impl Listening {
             stop,
             tasks,
             counts: Counts::default(),
+            flaps: Mutex::default(),
         })
     }
 
     /// Adds the receiver of a kind that has none, unless nothing is served here any more.
     pub(crate) fn add(&self, serving: &Arc<Serving>) -> bool {
         let mut receivers = self.lock();
-        if receivers.is_over || receivers.by_kind.contains_key(&serving.kind) {
+        if receivers.is_over || receivers.by_kind.contains_key(&serving.what.kind) {
             return false;
         }
-        receivers.by_kind.insert(serving.kind, serving.clone());
+        receivers.by_kind.insert(serving.what.kind, serving.clone());
         true
     }
 
@@ -236,10 +264,10 @@ impl Listening {
             let mut receivers = self.lock();
             let is_there = receivers
                 .by_kind
-                .get(&serving.kind)
+                .get(&serving.what.kind)
                 .is_some_and(|there| Arc::ptr_eq(there, serving));
             if is_there {
-                receivers.by_kind.remove(&serving.kind);
+                receivers.by_kind.remove(&serving.what.kind);
             }
             receivers.is_over |= receivers.by_kind.is_empty();
             receivers.is_over
@@ -263,13 +291,17 @@ impl Listening {
     /// Accepts connections until nothing is served here any more. The listener goes with this.
     pub(crate) async fn accept(self: Arc<Self>, mut listener: Listener) {
         let accepting = async {
+            let mut pauses = Pauses::new();
             loop {
                 match listener.accept().await {
-                    Ok(incoming) => self.begin(incoming),
-                    Err(error) if is_about_one_connection(&error) => {}
+                    Ok(incoming) => {
+                        pauses.accepted();
+                        self.begin(incoming);
+                    }
                     Err(error) => {
-                        tracing::warn!(%error, "a server cannot accept connections");
-                        sleep(ACCEPT_PAUSE).await;
+                        if let Some(pause) = pauses.after(&error) {
+                            sleep(pause).await;
+                        }
                     }
                 }
             }
@@ -306,6 +338,18 @@ impl Listening {
         self.endpoint.spawn(self.tasks.track_future(task));
     }
 
+    /// Records that a connection was lost with links on it, and says so if that is news.
+    fn on_loss(&self, end: &End) {
+        let told = self.flaps().on_loss(Instant::now());
+        if let Some(Told { flaps, total }) = told {
+            tracing::info!(at = %self.bound, flaps, total, %end, "connections were lost");
+        }
+    }
+
+    fn flaps(&self) -> MutexGuard<'_, Flaps> {
+        self.flaps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Receivers> {
         self.receivers
             .lock()
@@ -313,14 +357,11 @@ impl Listening {
     }
 }
 
-/// Returns whether an error of accepting says nothing about the next connection.
-fn is_about_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{
-        ConnectionAborted, ConnectionReset, Interrupted, InvalidInput, NotConnected,
-    };
-    // The last two: the options of a socket whose peer is gone already.
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionReset | Interrupted | InvalidInput | NotConnected
-    )
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let told = self.flaps().rest();
+        if let Some(Told { flaps, total }) = told {
+            tracing::info!(at = %self.bound, flaps, total, "connections were lost");
+        }
+    }
 }

@@ -30,19 +30,19 @@ config! {
     pub static ACK_DELAY: Duration = Duration::from_millis(5),
         env = "HYPERMESH_ACK_DELAY";
 
-    /// How long a peer that answers may acknowledge nothing of what it was sent.
+    /// How long a peer that answers may acknowledge nothing of what was written to it.
     pub static STALL_TIMEOUT: Duration = Duration::from_secs(30),
         env = "HYPERMESH_STALL_TIMEOUT",
         check = |timeout| !timeout.is_zero(),
         expected = "more than nothing";
 
-    /// How often a connection on which nothing comes is asked whether the peer is there.
+    /// How often the peer of a connection is asked whether it is there, whatever else comes from it.
     pub static PING_INTERVAL: Duration = Duration::from_secs(5),
         env = "HYPERMESH_PING_INTERVAL",
         check = |interval| !interval.is_zero(),
         expected = "more than nothing";
 
-    /// After how many questions without an answer a connection counts as lost.
+    /// After how many questions in a row, with nothing at all read within the interval of each, a connection counts as lost.
     pub static PING_MISSES: u32 = 3,
         env = "HYPERMESH_PING_MISSES",
         check = |misses| *misses > 0,

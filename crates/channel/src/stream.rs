@@ -4,8 +4,10 @@
 //! one that does nothing asks what can be done at once, and the next poll, with another one, waits. What a
 //! write took is sent without another call, as long as the other half is read; `poll_flush` waits for it.
 
+mod tcp;
 #[cfg(test)]
 mod tests;
+mod unix;
 
 use std::{
     io::{self, IoSlice},
@@ -17,7 +19,7 @@ use std::{
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpStream, tcp},
+    net::{TcpStream, tcp::OwnedWriteHalf},
 };
 
 #[cfg(feature = "sim")]
@@ -27,13 +29,20 @@ use crate::{
     image::Image,
     pipe::{PipeEnd, PipeReader, PipeWriter},
     tls::{TlsReader, TlsStream, TlsWriter},
-    unix_stream::{Unix, UnixReader, UnixWriter},
 };
+
+use tcp::TcpReader;
+pub(crate) use unix::Unix;
+use unix::{UnixReader, UnixWriter};
 
 /// An idle TCP connection is probed after this time, and so often, before it counts as lost.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_PROBES: u32 = 3;
+/// So many bytes may wait in a TCP socket before they are sent; more would only wait there in place of here, where another
+/// session still comes before them.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 256 << 10;
 
 /// A connected socket.
 #[derive(Debug)]
@@ -57,7 +66,10 @@ pub(crate) fn set_up(socket: &TcpStream) -> io::Result<()> {
         .with_time(KEEPALIVE_IDLE)
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_PROBES);
-    SockRef::from(socket).set_tcp_keepalive(&keepalive)
+    let socket = SockRef::from(socket);
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(UNSENT)?;
+    socket.set_tcp_keepalive(&keepalive)
 }
 
 impl Stream {
@@ -123,7 +135,7 @@ impl Stream {
         Ok(match self {
             Self::Tcp(stream) => {
                 let (reader, writer) = stream.into_split();
-                (Reader::Tcp(reader), Writer::Tcp(writer))
+                (Reader::Tcp(TcpReader::new(reader)), Writer::Tcp(writer))
             }
             Self::Unix(stream) => {
                 let (reader, writer) = stream.split()?;
@@ -149,12 +161,29 @@ impl Stream {
 /// The reading half of a socket.
 #[derive(Debug)]
 pub(crate) enum Reader {
-    Tcp(tcp::OwnedReadHalf),
+    Tcp(TcpReader),
     Unix(UnixReader),
     Pipe(PipeReader),
     Tls(TlsReader),
     #[cfg(feature = "sim")]
     Sim(SimReader),
+}
+
+impl Reader {
+    /// Reads some of what the peer has announced: at least as much as there is room for.
+    pub(crate) fn poll_read_announced(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(half) => {
+                let announced = buffer.remaining();
+                half.poll_read(cx, buffer, announced)
+            }
+            other => Pin::new(other).poll_read(cx, buffer),
+        }
+    }
 }
 
 impl AsyncRead for Reader {
@@ -164,7 +193,7 @@ impl AsyncRead for Reader {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(half) => Pin::new(half).poll_read(cx, buffer),
+            Self::Tcp(half) => half.poll_read(cx, buffer, 1),
             Self::Unix(half) => half.poll_read(cx, buffer),
             Self::Pipe(half) => Pin::new(half).poll_read(cx, buffer),
             Self::Tls(half) => half.poll_read(cx, buffer),
@@ -177,13 +206,17 @@ impl AsyncRead for Reader {
 /// The writing half of a socket. When it goes, the other end reads the end of the stream.
 #[derive(Debug)]
 pub(crate) enum Writer {
-    Tcp(tcp::OwnedWriteHalf),
+    Tcp(OwnedWriteHalf),
     Unix(UnixWriter),
     Pipe(PipeWriter),
     Tls(TlsWriter),
     #[cfg(feature = "sim")]
     Sim(SimWriter),
 }
+
+/// So much a simulated socket takes at once.
+#[cfg(feature = "sim")]
+const SIM_WRITE: usize = 64 << 10;
 
 impl Writer {
     /// Writes some of `image`, and returns how many bytes.
@@ -202,8 +235,10 @@ impl Writer {
         if let Self::Sim(half) = self
             && let Some(bytes) = image.first()
         {
-            let len = bytes.len();
-            return half.poll_write_bytes(cx, &bytes).map_ok(|()| len);
+            // It would take all of it, and a socket takes what it has room for.
+            let len = bytes.len().min(SIM_WRITE);
+            let piece = bytes.slice(..len);
+            return half.poll_write_bytes(cx, &piece).map_ok(|()| len);
         }
         Pin::new(self).poll_write_vectored(cx, &image.slices())
     }

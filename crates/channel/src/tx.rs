@@ -7,13 +7,14 @@ use tokio::sync::oneshot;
 
 use crate::{
     addr::ChannelAddr,
-    link::{CloseReport, Link, LinkStatus, StatusWatch},
+    link::{CloseReport, Link, LinkStats, LinkStatus, StatusWatch},
     log::{self, Body},
     outcome::{FailReason, Outcome, Parcel, UnknownReason},
 };
 
-/// A link for messages of type `M`, from [`Endpoint::dial`](crate::Endpoint::dial). A clone is the
-/// same link.
+/// A link for messages of type `M`, from [`Endpoint::dial`](crate::Endpoint::dial), or one direction of a duplex link, from
+/// [`Endpoint::dial_duplex`](crate::Endpoint::dial_duplex) and [`DuplexServer::accept`](crate::DuplexServer::accept). A
+/// clone is the same link.
 pub struct Tx<M: Message> {
     link: Link<TypedParcel<M>>,
 }
@@ -23,7 +24,7 @@ impl<M: Message> Tx<M> {
         Self { link }
     }
 
-    /// Returns the address that was dialled.
+    /// Returns the address that was dialled; for a link that was accepted, the one that was bound.
     pub fn addr(&self) -> &ChannelAddr {
         self.link.addr()
     }
@@ -125,6 +126,11 @@ impl<M: Message> Tx<M> {
         self.link.watch()
     }
 
+    /// Returns what was posted on the link so far, and where that is, as [`Link::stats`].
+    pub fn stats(&self) -> LinkStats {
+        self.link.stats()
+    }
+
     /// Waits until each message queued so far has its outcome, as [`Link::flush`].
     ///
     /// # Cancel safety
@@ -173,11 +179,29 @@ impl<M: Message> Parcel for TypedParcel<M> {
         self.reply.is_some()
     }
 
-    fn complete(self, outcome: Outcome) {
-        if let Some((sender, message)) = self.reply {
-            // Whoever does not wait any more does not want to know.
-            let _ = sender.send((outcome, message));
-        }
+    fn complete(mut self, outcome: Outcome) {
+        self.reply(outcome);
+    }
+}
+
+impl<M> TypedParcel<M> {
+    /// Tells whoever waits, and returns whether nobody was told before.
+    fn reply(&mut self, outcome: Outcome) -> bool {
+        let Some((sender, message)) = self.reply.take() else {
+            return false;
+        };
+        // Whoever does not wait any more does not want to know.
+        let _ = sender.send((outcome, message));
+        true
+    }
+}
+
+/// Nothing counts as delivered by default: a parcel that goes without an outcome, which is a mistake of ours, may have
+/// been.
+impl<M> Drop for TypedParcel<M> {
+    fn drop(&mut self) {
+        let was_open = self.reply(Outcome::Unknown(UnknownReason::Closed));
+        debug_assert!(!was_open || std::thread::panicking(), "no outcome was told");
     }
 }
 
@@ -213,4 +237,36 @@ pub enum SendCause {
     /// It may or may not have been delivered.
     #[error(transparent)]
     Unknown(#[from] UnknownReason),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    fn parcel() -> (TypedParcel<u64>, oneshot::Receiver<(Outcome, u64)>) {
+        let (sender, outcome) = oneshot::channel();
+        let parcel = TypedParcel {
+            payload: Payload::default(),
+            reply: Some((sender, 7)),
+        };
+        (parcel, outcome)
+    }
+
+    #[test]
+    fn what_goes_without_an_outcome_is_unknown_and_no_mistake_that_is_hidden() {
+        let (lost, mut outcome) = parcel();
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(lost)));
+        assert_eq!(dropped.is_err(), cfg!(debug_assertions));
+        let unknown = Outcome::Unknown(UnknownReason::Closed);
+        assert_eq!(outcome.try_recv(), Ok((unknown, 7)));
+    }
+
+    #[test]
+    fn what_has_an_outcome_has_no_other() {
+        let (parcel, mut outcome) = parcel();
+        parcel.complete(Outcome::Acked);
+        assert_eq!(outcome.try_recv(), Ok((Outcome::Acked, 7)));
+    }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use hypermesh_channel::{
-    ChannelAddr, ChannelTransport, Endpoint, EndpointOptions, ServeAddr, ServeError, Server,
-    ShutdownReport,
+    ChannelAddr, ChannelTransport, Endpoint, ServeAt, ServeError, Server, ShutdownReport, TlsError,
+    TlsOptions,
 };
 use hypermesh_wire::{Any, Headers};
 use tokio::runtime::Handle;
@@ -64,20 +64,11 @@ struct Home {
 impl Gateway {
     /// Returns a gateway without procs, routes and links.
     pub fn new(options: GatewayOptions) -> Self {
-        let GatewayOptions {
-            runtime,
-            transport,
-            hub,
-            limits,
-            unknown_pause,
-        } = options;
-        let mut endpoint = EndpointOptions::new(runtime.clone());
-        endpoint.hub = hub;
-        endpoint.limits = limits;
+        let unknown_pause = options.unknown_pause;
         let shared = Shared {
-            runtime,
-            transport,
-            endpoint: Endpoint::new(endpoint),
+            runtime: options.runtime.clone(),
+            transport: options.transport,
+            endpoint: Endpoint::new(options.endpoint()),
             routes: Routes::new(),
             links: Links::new(),
             home: Home::default(),
@@ -114,14 +105,27 @@ impl Gateway {
         self.serve_under(&mut servers, ChannelAddr::any(self.shared.transport).into())
     }
 
-    /// Serves `at` and returns the address to dial. The first address that is served becomes
+    /// Serves `at`, an address or a listener that somebody else made, and returns the address to dial. The first address that is served becomes
     /// [`addr`](Self::addr), and peers are told to answer there.
     ///
     /// # Errors
     ///
     /// [`ServeError`] when the address cannot be served.
-    pub fn serve(&self, at: impl Into<ServeAddr>) -> Result<ChannelAddr, ServeError> {
+    pub fn serve(&self, at: impl Into<ServeAt>) -> Result<ChannelAddr, ServeError> {
         self.serve_under(&mut self.lock_servers(), at.into())
+    }
+
+    /// Uses the certificates of `options` for new connections, as [`Endpoint::reload_tls`].
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`], which names the file. Then everything stays as it was.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the certificates are not changed.
+    pub async fn reload_tls(&self, options: TlsOptions) -> Result<(), TlsError> {
+        self.shared.endpoint.reload_tls(options).await
     }
 
     /// Returns what refs made here carry: the address that was set by
@@ -395,7 +399,7 @@ impl Gateway {
     fn serve_under(
         &self,
         servers: &mut Vec<Server>,
-        at: ServeAddr,
+        at: ServeAt,
     ) -> Result<ChannelAddr, ServeError> {
         let inbound = Arc::new(Inbound::new(Arc::downgrade(&self.shared)));
         let server = self.shared.endpoint.serve_sink(at, inbound)?;

@@ -1,9 +1,12 @@
 //! How a gateway is made.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hypermesh_channel::settings::GONE_TIMEOUT;
-use hypermesh_channel::{ChannelTransport, Limits, LocalHub};
+use hypermesh_channel::{
+    ChannelTransport, EndpointOptions, Limits, LocalHub, Resolver, SystemResolver, TlsOptions,
+};
 use tokio::runtime::Handle;
 
 use crate::UNKNOWN_PAUSE;
@@ -20,6 +23,10 @@ pub struct GatewayOptions {
     pub hub: LocalHub,
     /// What links allow.
     pub limits: Limits,
+    /// The certificates for `tls:` addresses; without them none is served or dialled.
+    pub tls: Option<TlsOptions>,
+    /// What finds the IP addresses of host names when they are dialled.
+    pub resolver: Arc<dyn Resolver>,
     /// See [`UNKNOWN_PAUSE`].
     pub unknown_pause: Duration,
 }
@@ -32,8 +39,20 @@ impl GatewayOptions {
             transport,
             hub: LocalHub::new(),
             limits: limits(),
+            tls: None,
+            resolver: Arc::new(SystemResolver::new()),
             unknown_pause: UNKNOWN_PAUSE.get(),
         }
+    }
+
+    /// Returns those of the endpoint of the gateway.
+    pub(crate) fn endpoint(self) -> EndpointOptions {
+        let mut endpoint = EndpointOptions::new(self.runtime);
+        endpoint.hub = self.hub;
+        endpoint.limits = self.limits;
+        endpoint.tls = self.tls;
+        endpoint.resolver = self.resolver;
+        endpoint
     }
 }
 

@@ -1,53 +1,34 @@
 //! What holds for any bytes that are given to a parser or a decoder: a value that keeps every
 //! promise of its type, or an error that says where.
 //!
-//! Each property takes bytes and panics if it does not hold. Fuzzers and tests share them.
+//! Each property takes bytes, panics if it does not hold, and returns whether they are a value in
+//! one of the encodings. Fuzzers and tests share them.
 
 mod decoding;
 mod parsing;
 
-/// A parser or a decoder, by name.
-#[derive(Clone, Copy, Debug)]
-pub struct Target {
-    /// The name, which is also that of its corpus.
-    pub name: &'static str,
-    /// Panics if the bytes break a promise.
-    pub check: fn(&[u8]),
-}
+pub use decoding::{
+    decode_extent, decode_overlay, decode_point, decode_range, decode_rank_map, decode_rank_set,
+    decode_region, decode_selection,
+};
+pub use parsing::{extent, full_region, point, region, selection};
+
+/// A property of a parser or a decoder, and its name.
+pub type Property = (&'static str, fn(&[u8]) -> bool);
 
 /// Every parser and every decoder of the crate.
-pub const TARGETS: &[Target] = &[
-    target("extent", parsing::extent),
-    target("point", parsing::point),
-    target("region", parsing::region),
-    target("full_region", parsing::full_region),
-    target("selection", parsing::selection),
-    target("decode_extent", decoding::extent),
-    target("decode_point", decoding::point),
-    target("decode_range", decoding::range),
-    target("decode_region", decoding::region),
-    target("decode_rank_set", decoding::rank_set),
-    target("decode_rank_map", decoding::rank_map),
-    target("decode_overlay", decoding::overlay),
-    target("decode_selection", decoding::selection),
+pub const PROPERTIES: &[Property] = &[
+    ("extent", extent),
+    ("point", point),
+    ("region", region),
+    ("full_region", full_region),
+    ("selection", selection),
+    ("decode_extent", decode_extent),
+    ("decode_point", decode_point),
+    ("decode_range", decode_range),
+    ("decode_region", decode_region),
+    ("decode_rank_set", decode_rank_set),
+    ("decode_rank_map", decode_rank_map),
+    ("decode_overlay", decode_overlay),
+    ("decode_selection", decode_selection),
 ];
-
-/// Returns the target called `name`, if there is one.
-pub fn named(name: &str) -> Option<Target> {
-    TARGETS.iter().find(|target| target.name == name).copied()
-}
-
-/// Gives `bytes` to the target called `name`.
-///
-/// # Panics
-///
-/// Panics if the bytes break a promise, which is a bug in the parser or decoder, and if there is no
-/// such target.
-pub fn check(name: &str, bytes: &[u8]) {
-    let target = named(name).unwrap_or_else(|| panic!("no target is named {name:?}"));
-    (target.check)(bytes);
-}
-
-const fn target(name: &'static str, check: fn(&[u8])) -> Target {
-    Target { name, check }
-}

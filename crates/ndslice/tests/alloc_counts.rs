@@ -1,71 +1,15 @@
 //! What the crate asks of the allocator: nothing for arithmetic, little for sets and maps.
-#![allow(unsafe_code, reason = "a global allocator cannot be written without")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::hint::black_box;
 
 use hypermesh_ndslice::{
     Extent, Ordinal, Overlay, Range, Rank, RankMap, RankSet, Region, extent, tree,
 };
-
-/// Counts what each thread asks for.
-struct Counting;
+use hypermesh_testkit::{CountingAllocator, counted};
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-thread_local! {
-    static CALLS: Cell<usize> = const { Cell::new(0) };
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
-        count(layout.size() as isize);
-        // SAFETY: the caller keeps the promises that the system's allocator asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-fn count(bytes: isize) {
-    _ = LIVE.try_with(|live| {
-        live.set(live.get() + bytes);
-        PEAK.with(|peak| peak.set(peak.get().max(live.get())));
-    });
-}
-
-/// What a piece of code asked for on this thread.
-struct Asked {
-    /// How often.
-    calls: usize,
-    /// The bytes that are still in use, with the returned value alive.
-    live: isize,
-    /// The most bytes that were in use at one time.
-    peak: isize,
-}
-
-fn counted<T>(run: impl FnOnce() -> T) -> (T, Asked) {
-    let (calls, live) = (CALLS.get(), LIVE.get());
-    PEAK.set(live);
-    let value = run();
-    let asked = Asked {
-        calls: CALLS.get() - calls,
-        live: LIVE.get() - live,
-        peak: PEAK.get() - live,
-    };
-    (value, asked)
-}
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 #[track_caller]
 fn allocates_nothing<T>(run: impl FnOnce() -> T) {

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../../crates/wire/tests/it/properties.rs"]
+#[path = "../../../crates/wire/tests/fuzz/properties.rs"]
 #[allow(dead_code, reason = "a target has one of the properties")]
 mod properties;
 

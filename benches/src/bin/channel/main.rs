@@ -1,4 +1,4 @@
-//! The figures of links: throughput, round trips, reconnects and memory, over unix sockets and over
+//! The figures of links: throughput, gateways, TLS, round trips, reconnects and memory, over unix sockets and over
 //! tcp, beside raw sockets and ZeroMQ.
 //!
 //! Each figure is measured between two processes. The program starts itself in a [`Role`] for the other
@@ -7,6 +7,10 @@
 // A benchmark is a program: it prints.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod allocations;
+mod case;
+mod certificates;
+mod gateway;
 mod load;
 mod memory;
 mod one_way;
@@ -18,6 +22,7 @@ mod raw;
 mod reconnect;
 mod role;
 mod round_trip;
+mod tls;
 mod transport;
 #[cfg(feature = "zmq")]
 mod zeromq;
@@ -49,7 +54,7 @@ fn main() -> Outcome<ExitCode> {
 }
 
 async fn measure() -> Outcome<ExitCode> {
-    load::check_size()?;
+    load::check_sizes()?;
     if cfg!(not(feature = "zmq")) {
         eprintln!("without ZeroMQ: the feature `zmq` of this package is off");
     }
@@ -57,6 +62,9 @@ async fn measure() -> Outcome<ExitCode> {
     // First, while the heap of this process is as it was.
     memory::measure(&mut report).await?;
     one_way::measure(&mut report).await?;
+    allocations::measure(&mut report).await?;
+    gateway::measure(&mut report).await?;
+    tls::measure(&mut report).await?;
     round_trip::measure(&mut report).await?;
     reconnect::measure(&mut report).await?;
     Ok(report.finish()?)

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use hypermesh::channel::{ChannelAddr, Endpoint, EndpointOptions, Tx};
+use hypermesh::channel::{ChannelAddr, Endpoint, EndpointOptions, Route, Rx, Tx};
 use hypermesh::wire::Bytes;
 use hypermesh_benches::{AllocationCount, Outcome};
 use serde::{Deserialize, Serialize};
@@ -39,8 +39,10 @@ pub(crate) struct Reading {
 pub(crate) enum Counting {
     /// No: it would take time.
     Off,
-    /// Up to the last message.
+    /// Up to the last message. Each goes as soon as it is read, so that its memory may be used again.
     Busy,
+    /// Up to the last message, and none goes before that.
+    Keeping,
     /// Up to the time when nothing happens any more.
     AtRest,
 }
@@ -58,13 +60,29 @@ pub(crate) struct Sender<M: Load> {
 impl<M: Load> Sender<M> {
     /// Starts the reader and dials it.
     pub(crate) async fn start(reading: Reading) -> Outcome<Self> {
+        Self::start_over(reading, Route::direct).await
+    }
+
+    /// Starts the reader and dials it over the route that `route` makes to its address.
+    pub(crate) async fn start_over(
+        reading: Reading,
+        route: impl FnOnce(ChannelAddr) -> Route,
+    ) -> Outcome<Self> {
         let mut reader = Peer::start(&Role::Read(reading), Stdio::piped())?;
         let addr: ChannelAddr = reader.hear().await?;
-        let endpoint = endpoint();
-        let tx = endpoint.dial::<M>(&addr)?;
+        Self::dial(endpoint(), route(addr), reader, reading)
+    }
+
+    /// Dials `reader`, which does as `reading` says.
+    pub(crate) fn dial(
+        endpoint: Endpoint,
+        route: Route,
+        reader: Peer,
+        reading: Reading,
+    ) -> Outcome<Self> {
         Ok(Self {
+            tx: endpoint.dial::<M>(route)?,
             endpoint,
-            tx,
             reader,
             body: body(reading.kind),
             n: reading.n,
@@ -94,13 +112,27 @@ impl<M: Load> Sender<M> {
 /// Is the reader.
 pub(crate) async fn read<M: Load>(reading: Reading) -> Outcome<()> {
     let endpoint = endpoint();
-    let (addr, mut rx) = endpoint.serve::<M>(reading.transport.any_addr())?;
+    let (addr, rx) = endpoint.serve::<M>(reading.transport.any_addr())?;
     say(&addr)?;
+    take(rx, reading).await
+}
+
+/// Takes one batch after the other, and says so.
+pub(crate) async fn take<M: Load>(mut rx: Rx<M>, reading: Reading) -> Outcome<()> {
+    let is_keeping = reading.counting == Counting::Keeping;
+    let mut kept = Vec::new();
+    if is_keeping {
+        kept.reserve_exact(usize::try_from(reading.n)?);
+    }
     loop {
         let count = (reading.counting != Counting::Off).then(AllocationCount::start);
         let mut sum = 0;
         for _ in 0..reading.n {
-            sum += rx.recv().await?.seq();
+            let message = rx.recv().await?;
+            sum += message.seq();
+            if is_keeping {
+                kept.push(message);
+            }
         }
         let expected = reading.n * (reading.n - 1) / 2;
         assert_eq!(sum, expected, "what was read is not what was sent");
@@ -108,13 +140,19 @@ pub(crate) async fn read<M: Load>(reading: Reading) -> Outcome<()> {
             sleep(REST).await;
         }
         let allocations = count.map(|count| count.so_far()).unwrap_or_default();
+        kept.clear();
         say(&Batch { allocations })?;
     }
 }
 
 /// Returns an endpoint with the limits of this benchmark.
 pub(crate) fn endpoint() -> Endpoint {
+    Endpoint::new(options())
+}
+
+/// Returns the options of an endpoint with the limits of this benchmark.
+pub(crate) fn options() -> EndpointOptions {
     let mut options = EndpointOptions::new(Handle::current());
     options.limits.sender_queue_messages = QUEUE_MESSAGES;
-    Endpoint::new(options)
+    options
 }

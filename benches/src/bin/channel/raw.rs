@@ -55,7 +55,7 @@ impl Sender {
     /// Sends all the frames of a batch and waits until they are read.
     pub(crate) async fn send_batch(&mut self) -> Outcome<Batch> {
         match self.reading.kind {
-            Kind::Small => self.send_small()?,
+            Kind::Small | Kind::Integers => self.send_small()?,
             Kind::Bulk(_) => self.send_bulk()?,
         }
         self.reader.hear().await

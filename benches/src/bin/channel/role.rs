@@ -7,10 +7,10 @@ use hypermesh_benches::Outcome;
 use serde::{Deserialize, Serialize};
 use tokio::select;
 
-use crate::load::{Bulk, Kind, Small};
+use crate::load::{Bulk, Integers, Kind, Small};
 use crate::peer::parent_gone;
 use crate::transport::Transport;
-use crate::{in_task, ours, ping_pong, raw, round_trip};
+use crate::{gateway, in_task, ours, ping_pong, raw, round_trip, tls};
 
 /// How the argument of a role begins.
 const PREFIX: &str = "role:";
@@ -21,6 +21,10 @@ const PREFIX: &str = "role:";
 pub(crate) enum Role {
     /// Serves messages and receives them.
     Read(ours::Reading),
+    /// Serves messages over TLS and receives them.
+    ReadTls(tls::Reading),
+    /// Carries the links of others on.
+    Gateway(Transport),
     /// Receives frames.
     RawRead(raw::Reading),
     /// Receives the messages of ZeroMQ.
@@ -56,11 +60,14 @@ impl Role {
                 let work = async move {
                     match reading.kind {
                         Kind::Small => ours::read::<Small>(reading).await,
+                        Kind::Integers => ours::read::<Integers>(reading).await,
                         Kind::Bulk(_) => ours::read::<Bulk>(reading).await,
                     }
                 };
                 while_wanted(work).await
             }
+            Self::ReadTls(reading) => while_wanted(tls::read(reading)).await,
+            Self::Gateway(transport) => gateway::serve(transport).await,
             Self::RawRead(reading) => raw::read(&reading),
             #[cfg(feature = "zmq")]
             Self::ZeroMqRead(reading) => {

@@ -1,4 +1,5 @@
-//! A small message there and back: beside a ping-pong of tokio, and while bulk goes the same way.
+//! A small message there and back: beside a ping-pong of tokio, and while bulk goes the same way, on another
+//! session of the same connection.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -6,7 +7,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hypermesh::channel::{ChannelAddr, Endpoint, Rx, Tx};
 use hypermesh_benches::{Figure, Limit, Outcome, Report, Unit, median};
-use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -18,9 +18,6 @@ use crate::peer::{DEADLINE, Peer, say};
 use crate::ping_pong::PingPong;
 use crate::role::Role;
 use crate::transport::Transport;
-
-/// Whether the small messages and the bulk go to one address: a server has one type of message today.
-const ONE_ADDRESS: bool = false;
 
 /// Bytes of a message of the transfer.
 const TRANSFER: usize = 64 << 20;
@@ -156,13 +153,6 @@ fn median_by_time(mut times: Vec<Duration>) -> f64 {
     median.map_or(f64::NAN, |time| time.as_secs_f64() * 1e9)
 }
 
-/// Where a child serves.
-#[derive(Debug, Serialize, Deserialize)]
-struct Served {
-    small: ChannelAddr,
-    bulk: ChannelAddr,
-}
-
 /// This end, with the child that answers.
 #[derive(Debug)]
 struct Pair {
@@ -183,11 +173,11 @@ impl Pair {
             answer_at,
         };
         let mut child = Peer::start(&role, Stdio::piped())?;
-        let served: Served = child.hear().await?;
+        let addr: ChannelAddr = child.hear().await?;
         Ok(Self {
-            tx: endpoint.dial(&served.small)?,
+            tx: endpoint.dial(&addr)?,
             rx: Some(rx),
-            bulk: endpoint.dial(&served.bulk)?,
+            bulk: endpoint.dial(&addr)?,
             _child: child,
             _endpoint: endpoint,
         })
@@ -251,15 +241,10 @@ impl Transfer {
 /// Is the child that answers each small message at `answer_at`, and takes bulk.
 pub(crate) async fn echo(transport: Transport, answer_at: ChannelAddr) -> Outcome<()> {
     let endpoint = endpoint();
-    let (small, mut rx) = endpoint.serve::<Small>(transport.any_addr())?;
-    let at = if ONE_ADDRESS {
-        small.clone()
-    } else {
-        transport.any_addr()
-    };
-    let (bulk, mut bulk_rx) = endpoint.serve::<Bulk>(at)?;
+    let (addr, mut rx) = endpoint.serve::<Small>(transport.any_addr())?;
+    let (_, mut bulk_rx) = endpoint.serve::<Bulk>(addr.clone())?;
     let tx = endpoint.dial::<Small>(&answer_at)?;
-    say(&Served { small, bulk })?;
+    say(&addr)?;
     let mut taking: JoinSet<Outcome<()>> = JoinSet::new();
     taking.spawn(async move {
         loop {

@@ -1,4 +1,5 @@
-//! The peer: the same bytes through a pair of PUSH and PULL sockets of ZeroMQ.
+//! The peer: as many bytes through a pair of PUSH and PULL sockets of ZeroMQ. They are neither encoded nor
+//! decoded, and nothing is acknowledged: whatever a program would need beside that is in its favour.
 
 use std::process::{self, Stdio};
 

@@ -6,8 +6,11 @@ use bytes::Bytes;
 use hypermesh_wire::Payload;
 use smallvec::SmallVec;
 
-use super::{lengths, pool::Pool};
-use crate::frame::{FrameError, HEADER_LEN, Header, Kind, MAX_PARTS};
+use super::lengths;
+use crate::{
+    frame::{FrameError, HEADER_LEN, Header, Kind, MAX_PARTS},
+    pool::Pool,
+};
 
 /// Memory is taken for so many bytes before any of them came, and for so many times the bytes that came.
 const FIRST_MEMORY: usize = 16 << 10;
@@ -246,10 +249,15 @@ impl Segment {
     pub(super) fn room(&mut self, max: usize) -> &mut [u8] {
         if self.memory.len() == self.filled {
             let most = FIRST_MEMORY.max(GROWTH * self.filled);
-            // The system gives zeroed memory for large vectors without touching it.
-            let mut memory = vec![0; self.len.min(most)];
-            memory[..self.filled].copy_from_slice(&self.memory[..self.filled]);
-            self.memory = memory;
+            let len = self.len.min(most);
+            if self.filled == 0 {
+                // The system gives zeroed memory for large vectors without touching it.
+                self.memory = vec![0; len];
+            } else {
+                // It lengthens large ones where they are.
+                self.memory.reserve_exact(len - self.filled);
+                self.memory.resize(len, 0);
+            }
         }
         let end = self.filled.saturating_add(max).min(self.len);
         let end = end.min(self.memory.len());

@@ -57,8 +57,8 @@ impl Frames for Listener {
         Ok(())
     }
 
-    fn is_known(&mut self, session: u32) -> bool {
-        session < 1000
+    fn begins(&mut self, header: Header) -> Result<bool, ProtocolError> {
+        Ok(header.session < 1000)
     }
 
     fn passes_on(&mut self, session: u32) -> bool {
@@ -114,11 +114,17 @@ pub(crate) fn feed_in_steps(
 }
 
 /// Checks that nothing panics, that memory grows with what came, and that it does not matter how the bytes are cut.
+/// Returns whether the bytes are the start of a stream of frames.
 ///
 /// # Panics
 ///
 /// If that does not hold.
-pub fn frames_property(bytes: &[u8]) {
+pub fn frames_property(bytes: &[u8]) -> bool {
+    if let Some(head) = bytes.first_chunk() {
+        // A header has one form.
+        let header = Header::decode(head);
+        assert!(header.is_err() || header.is_ok_and(|header| header.encode() == *head));
+    }
     let read = |step: usize| {
         let mut listener = Listener::default();
         let mut demux = Demux::new(MAX_MESSAGE);
@@ -141,4 +147,5 @@ pub fn frames_property(bytes: &[u8]) {
         let is_prefix = bytewise.starts_with(&heard);
         assert!(is_prefix && (error.is_some() || bytewise.len() == heard.len()));
     }
+    error.is_none()
 }

@@ -163,7 +163,8 @@ pub(crate) struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// Returns the first frame of `bytes`, which hold whole ones.
-    #[inline]
+    // A call would hand the fields over in memory, and whoever reads them would wait for that.
+    #[inline(always)]
     fn first(bytes: &'a [u8]) -> Option<Self> {
         let (head, rest) = bytes.split_first_chunk::<HEADER_LEN>()?;
         let header = Header::decode(head).expect("the frame was read before");

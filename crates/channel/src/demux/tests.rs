@@ -314,6 +314,37 @@ fn a_message_of_the_limit_passes_and_one_byte_more_is_thrown_away() {
 }
 
 #[test]
+fn a_thousand_frames_come_out_whole_however_few_bytes_come_at_once() {
+    let mut rng = hypermesh_testkit::Rng::new(7);
+    let items: Vec<_> = (0..1024)
+        .map(|_| {
+            let session = 1 + rng.below(3) as u32;
+            match rng.below(8) {
+                0 => Item::Void { session, len: 9 },
+                1 => Item::Control {
+                    session,
+                    len: rng.below(60) as usize,
+                },
+                // Mostly short, and now and then in memory of its own.
+                n => {
+                    let most = if rng.chance(0.02) { 70_000 } else { 80 };
+                    let lens = (0..1 + n % 3).map(|_| rng.below(most) as usize);
+                    Item::Message {
+                        session,
+                        lens: lens.collect(),
+                    }
+                }
+            }
+        })
+        .collect();
+    let (frames, heard) = frames(&items);
+    for step in [1, 2, 3, 4, 5, usize::MAX] {
+        let listener = read(&frames.concat(), step, u64::MAX).unwrap();
+        assert!(listener.heard == heard, "{step} at once");
+    }
+}
+
+#[test]
 fn the_limit_holds_for_short_messages_too() {
     let listener = read(&data(1, 7, &payload(0, &[60, 41])), usize::MAX, 100).unwrap();
     assert_eq!(listener.heard, [Heard::TooLarge(1, 7, 101)]);
@@ -470,4 +501,58 @@ fn inv2_a_received_message_does_not_pin_a_large_buffer() {
     let at = run.next(|frame| frame.body.as_ptr() as usize).unwrap();
     let read = input.as_ptr() as usize..input.as_ptr() as usize + input.len();
     assert!(!read.contains(&at));
+}
+
+/// Reads a stream with one message as a connection does: into the memory of a long message where there is some. Returns
+/// the message, and where each piece was read to.
+fn read_directly(demux: &mut Demux, mut stream: &[u8]) -> (Payload, Vec<(usize, usize)>) {
+    let (mut listener, mut places) = (Listener::default(), Vec::new());
+    while !stream.is_empty() {
+        let n = match demux.direct() {
+            Some(memory) => {
+                let n = memory.len().min(stream.len()).min(10_000);
+                memory[..n].copy_from_slice(&stream[..n]);
+                places.push((memory.as_ptr() as usize, n));
+                demux.direct_done(n, &mut listener).unwrap();
+                n
+            }
+            None => {
+                let n = stream.len().min(100);
+                demux.feed(&stream[..n], None, &mut listener).unwrap();
+                n
+            }
+        };
+        stream = &stream[n..];
+    }
+    match listener.heard.remove(0) {
+        Heard::Message(_, _, _, payload) => (payload, places),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_long_part_stays_where_it_was_read_to_once_there_is_memory_for_it() {
+    for len in [LARGE + 100, 900_000, 5 << 20] {
+        let sent = payload(0, &[10, len]);
+        let whole = data(1, 0, &sent);
+        let n_chunks = whole.len().div_ceil(CHUNK_LEN);
+        let stream = if whole.len() as u64 <= CHUNK_ABOVE {
+            whole
+        } else {
+            let chunks = whole.chunks(CHUNK_LEN).map(|bytes| chunk(1, 0, bytes));
+            chunks.collect::<Vec<_>>().concat()
+        };
+        let mut demux = Demux::new(u64::MAX);
+        // For the first one memory grows with what has come, so that an announcement alone costs little.
+        drop(read_directly(&mut demux, &stream));
+        let (came, places) = read_directly(&mut demux, &stream);
+        assert!(came == sent);
+        let part = came.parts[0].as_ptr() as usize;
+        let there = places
+            .iter()
+            .filter(|(at, _)| (part..part + len).contains(at));
+        let there: usize = there.map(|(_, n)| n).sum();
+        // All but the ends of its chunks, which come with other bytes.
+        assert!(len - there < 5_000 * (n_chunks + 1), "{there} of {len}");
+    }
 }

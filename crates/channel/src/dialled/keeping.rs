@@ -1,12 +1,13 @@
 //! What a connector does with a session that was dialled here.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use tokio::{sync::Notify, time::Instant};
 
-use super::{Dialled, Phase};
+use super::{Dialled, Phase, Role};
 use crate::{
     addr::ChannelAddr,
+    duplex::Receiving,
     endpoint::Joining,
     kept::Kept,
     link::{CloseReport, LinkStatus},
@@ -18,12 +19,27 @@ impl<P: Parcel> Kept for Dialled<P> {
     fn attach(self: Arc<Self>, outlet: &Arc<Outlet>) {
         {
             let mut phase = self.lock();
-            if !self.attachment.attach(outlet) {
+            let is_taken = match self.role {
+                Role::Whole | Role::Forth(_) => self.attachment.attach(outlet),
+                Role::Back => {
+                    // It follows what goes forth, of which the later opening counts.
+                    self.attachment.replace(outlet);
+                    true
+                }
+            };
+            if !is_taken {
                 return;
             }
             *phase = Phase::ToOpen;
         }
         self.attachment.schedule(self.clone(), true);
+    }
+
+    fn way_back(&self) -> Option<&Arc<Receiving>> {
+        match &self.role {
+            Role::Forth(back) => Some(back),
+            Role::Whole | Role::Back => None,
+        }
     }
 
     fn first_hop(&self) -> &ChannelAddr {
@@ -52,18 +68,23 @@ impl<P: Parcel> Kept for Dialled<P> {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        if self.sender.has_ended() {
-            return Some(self.last_word_deadline());
-        }
-        let patience = self.endpoint.limits.connect_timeout;
         let phase = *self.lock();
-        let give_up = self
-            .sender
-            .deadline((phase != Phase::Open).then_some(patience));
-        match phase {
-            Phase::Postponed(until) => Some(give_up.map_or(until, |time| time.min(until))),
-            _ => give_up,
-        }
+        let give_up = if self.sender.has_ended() {
+            let last_word = self.last_word_deadline();
+            // One half of a link may live on long after that.
+            let is_due = !self.is_half() || Instant::now() < last_word;
+            is_due.then_some(last_word)
+        } else {
+            let patience = self.endpoint.limits.connect_timeout;
+            self.sender
+                .deadline((phase != Phase::Open).then_some(patience))
+        };
+        let postponed = match phase {
+            Phase::Postponed(until) => Some(until),
+            _ => None,
+        };
+        let back = self.way_back().and_then(|back| back.deadline());
+        [give_up, postponed, back].into_iter().flatten().min()
     }
 
     fn expire(self: Arc<Self>, error: Option<&Arc<Unreachable>>) {
@@ -71,8 +92,13 @@ impl<P: Parcel> Kept for Dialled<P> {
         let patience = self.endpoint.limits.connect_timeout;
         let phase = *self.lock();
         let is_open = phase == Phase::Open;
-        if self.sender.is_close_over(is_open) {
-            return self.end(CloseReason::Closed);
+        if let Role::Forth(back) = &self.role
+            && self.sender.has_ended()
+        {
+            back.on_sender_ended();
+        }
+        if !self.sender.has_ended() && self.sender.is_close_over(is_open) {
+            return self.finish(CloseReason::Closed);
         }
         let give_up = self.sender.deadline((!is_open).then_some(patience));
         if give_up.is_some_and(|time| time <= now) {
@@ -84,14 +110,15 @@ impl<P: Parcel> Kept for Dialled<P> {
                     let failure = self.failure().take();
                     self.end_as(failure.unwrap_or(CloseReason::Stalled));
                 }
+                // The attempt at this path is not over, and those before took all the time.
+                (Phase::Detached, None) => {
+                    let failure = self.failure().take();
+                    self.end_as(failure.unwrap_or_else(|| self.no_answer()));
+                }
                 // There is a connection, on which the peer does not open the session.
                 (Phase::ToOpen | Phase::Opening, _) => {
-                    let unreachable = Unreachable {
-                        addr: self.route.addr().clone(),
-                        attempts: 1,
-                        tried: vec![Tried::new(self.path(), ConnectError::Timeout)],
-                    };
-                    self.end(CloseReason::Unreachable(Arc::new(unreachable)));
+                    let reason = self.no_answer();
+                    self.finish(reason);
                 }
                 _ => {}
             }
@@ -105,14 +132,16 @@ impl<P: Parcel> Kept for Dialled<P> {
     }
 
     fn is_over(&self) -> bool {
-        // The peer is told of the end, if it knows of the session and reads what it is told.
-        self.sender.has_ended()
-            && (!matches!(*self.lock(), Phase::Opening | Phase::Open)
-                || self.last_word_deadline() <= Instant::now())
+        match &self.role {
+            Role::Whole => self.is_told(),
+            Role::Forth(back) => back.is_over() && self.is_told(),
+            Role::Back => self.sender.has_ended() && self.is_released.load(Ordering::Acquire),
+        }
     }
 
     fn has_work(&self) -> bool {
-        self.sender.has_work()
+        // The peer cannot connect to send what it has.
+        self.sender.has_work() || self.way_back().is_some_and(|back| !back.is_over())
     }
 
     fn connecting(&self, attempt: u32, last_error: Option<&Arc<Unreachable>>) {
@@ -131,16 +160,41 @@ impl<P: Parcel> Kept for Dialled<P> {
     }
 
     fn end(self: Arc<Self>, reason: CloseReason) {
-        self.end_as(reason);
-        self.attachment.schedule(self.clone(), true);
+        if let Some(back) = self.way_back() {
+            back.end();
+        }
+        self.finish(reason);
     }
 
     fn close(self: Arc<Self>, deadline: Instant) {
-        self.sender.close(deadline);
-        self.attachment.schedule(self.clone(), true);
+        if let Some(back) = self.way_back() {
+            back.end_with_sender();
+        }
+        self.close_sender(deadline);
     }
 
     fn report(&self) -> CloseReport {
         self.sender.report()
+    }
+}
+
+impl<P: Parcel> Dialled<P> {
+    /// Returns the end of a session for which there was no time to get an answer.
+    fn no_answer(&self) -> CloseReason {
+        CloseReason::Unreachable(Arc::new(Unreachable {
+            addr: self.route.addr().clone(),
+            attempts: 1,
+            tried: vec![Tried::new(self.path(), ConnectError::Timeout)],
+        }))
+    }
+
+    /// Returns whether it has ended, and the peer was told if it knows of the session and reads what it is told.
+    pub(crate) fn is_told(&self) -> bool {
+        let is_saying = match *self.lock() {
+            Phase::Opening | Phase::Open | Phase::Answering => true,
+            Phase::ToOpen => self.is_half(),
+            Phase::Detached | Phase::Postponed(_) | Phase::Leaving | Phase::Closed => false,
+        };
+        self.sender.has_ended() && (!is_saying || self.last_word_deadline() <= Instant::now())
     }
 }

@@ -11,7 +11,10 @@ use std::{
 };
 
 use tokio::{runtime::Handle, sync::Semaphore, task::JoinHandle};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 
 use super::{DialError, ServeError};
 use crate::{
@@ -24,6 +27,7 @@ use crate::{
     kept::Kept,
     listener::{Incoming, Listener},
     local::{LocalNumber, Port},
+    open::WAY_BACK,
     pipe,
     registry::Registry,
     route::{MAX_GATEWAYS, Route},
@@ -75,6 +79,8 @@ pub(crate) enum Joining {
 #[derive(Default)]
 pub(super) struct Links {
     connectors: BTreeMap<ChannelAddr, Arc<Connector>>,
+    /// The ways back of duplex links that are served here, each under a number of its own.
+    ways_back: BTreeMap<u64, Arc<dyn Kept>>,
     is_shut: bool,
 }
 
@@ -225,10 +231,10 @@ impl Shared {
         self.runtime.spawn(task)
     }
 
-    /// Returns a number for a session: another one than those of the last four billion.
+    /// Returns a number for a session: another one than those of the last two billion.
     pub(crate) fn next_session(&self) -> u32 {
         loop {
-            let number = self.next_session.fetch_add(1, Ordering::Relaxed);
+            let number = self.next_session.fetch_add(1, Ordering::Relaxed) & !WAY_BACK;
             // 0 is the connection itself.
             if number != 0 {
                 return number;
@@ -300,19 +306,42 @@ impl Shared {
         }
     }
 
+    /// Takes the way back of a duplex link under `number`, unless the endpoint was shut down, and returns what says that
+    /// it sends until it is dropped.
+    pub(crate) fn add_way_back(
+        &self,
+        number: u64,
+        session: &Arc<dyn Kept>,
+    ) -> Option<TaskTrackerToken> {
+        let mut links = self.lock_links();
+        if links.is_shut {
+            return None;
+        }
+        links.ways_back.insert(number, session.clone());
+        Some(self.link_tasks.token())
+    }
+
+    /// Forgets a way back.
+    pub(crate) fn remove_way_back(&self, number: u64) {
+        let removed = self.lock_links().ways_back.remove(&number);
+        // What it holds is not dropped under the lock.
+        drop(removed);
+    }
+
     /// Accepts no link any more, and returns those there are.
     pub(super) fn shut(&self) -> Vec<Arc<dyn Kept>> {
-        let connectors: Vec<_> = {
+        let (connectors, ways_back): (Vec<_>, Vec<_>) = {
             let mut links = self.lock_links();
             links.is_shut = true;
-            links.connectors.values().cloned().collect()
+            let connectors = links.connectors.values().cloned().collect();
+            (connectors, links.ways_back.values().cloned().collect())
         };
         let sessions = connectors.iter().flat_map(|connector| connector.sessions());
         // One that is on its way from a connector to the next is with both.
         let by_number: BTreeMap<_, _> = sessions
             .map(|session| (session.number(), session))
             .collect();
-        by_number.into_values().collect()
+        by_number.into_values().chain(ways_back).collect()
     }
 
     fn lock_listenings(&self) -> MutexGuard<'_, HashMap<ChannelAddr, Weak<Listening>>> {

@@ -35,6 +35,7 @@ fn open() -> Open {
         sent: 300,
         advertised: Some("tcp:h:1".parse().unwrap()),
         turn: 2,
+        layout: 0x0102_0304_0506_0708,
         roams: true,
         path: vec!["unix:@s".parse().unwrap()],
     }
@@ -177,6 +178,8 @@ fn both_ends_read_what_the_other_sent() {
         RefusalCode::Version,
         RefusalCode::Malformed,
         RefusalCode::Kind(LinkKind(7)),
+        RefusalCode::Layout(7),
+        RefusalCode::Over,
         RefusalCode::Identity,
         RefusalCode::Busy,
     ];
@@ -193,6 +196,8 @@ fn both_ends_read_how_a_session_begins() {
     for code in [
         RefusalCode::Busy,
         RefusalCode::Kind(LinkKind(7)),
+        RefusalCode::Layout(7),
+        RefusalCode::Over,
         RefusalCode::Unknown(99),
     ] {
         assert_eq!(decode_refused(&encode_refused(code).into()), Some(code));
@@ -231,7 +236,7 @@ fn another_version_is_named_on_both_ends() {
     let Ok(Answer::Refused(code)) = Answer::decode(9, split(&bytes).1) else {
         panic!("refused")
     };
-    let refusal = code.told_to(LinkKind::PARCELS, 9);
+    let refusal = code.told_to(&LinkType::PARCELS, 9);
     assert_eq!(
         refusal.to_string(),
         "the peer speaks version 9 of the protocol, and this end version 1"

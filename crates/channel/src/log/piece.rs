@@ -2,24 +2,28 @@
 
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
+use smallvec::SmallVec;
 
 use super::Mark;
 use crate::frame::{HEADER_LEN, Header, Kind};
+
+/// What follows a head: mostly one part.
+pub(super) type Segments = SmallVec<[Bytes; 1]>;
 
 /// Whole frames one behind the other, or one frame whose parts lie elsewhere.
 #[derive(Debug)]
 pub(super) struct Piece {
     pub(super) bytes: Bytes,
     /// What follows the bytes, if this is a single message.
-    segments: Vec<Bytes>,
+    segments: Segments,
     /// Where the last message ends.
     pub(super) end: Mark,
 }
 
 impl Piece {
     pub(super) fn run(bytes: Bytes, end: Mark) -> Self {
-        let segments = Vec::new();
+        let segments = Segments::new();
         Self {
             bytes,
             segments,
@@ -27,7 +31,7 @@ impl Piece {
         }
     }
 
-    pub(super) fn single(head: Bytes, segments: Vec<Bytes>, end: Mark) -> Self {
+    pub(super) fn single(head: Bytes, segments: Segments, end: Mark) -> Self {
         Self {
             bytes: head,
             segments,
@@ -80,7 +84,7 @@ impl Piece {
             if load <= max || at.seq < first {
                 return Vec::new();
             }
-            self.segments = Vec::new();
+            self.segments = Segments::new();
             self.bytes = Bytes::copy_from_slice(&void(at.seq, load));
             return vec![(at.seq, load)];
         }
@@ -143,4 +147,12 @@ pub(super) fn frames(mut bytes: &[u8]) -> impl Iterator<Item = Frame> {
             is_void: false,
         })
     })
+}
+
+/// Writes the lengths of the parts of a message.
+pub(super) fn put_table(bytes: &mut BytesMut, parts: &[Bytes]) {
+    for part in parts {
+        let len = u32::try_from(part.len()).expect("the length was checked before");
+        bytes.put_u32_le(len);
+    }
 }

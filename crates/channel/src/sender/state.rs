@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::stall::Stall;
 use crate::{
     addr::ChannelAddr,
     frame::MAX_PARTS,
@@ -42,12 +43,16 @@ pub(super) struct State<P> {
     pub(super) max_message: u64,
     /// Whether the peer has opened the session on the present connection.
     pub(super) is_open: bool,
+    /// How often a peer has opened it.
+    pub(super) openings: u64,
     pub(super) stage: Stage,
     pub(super) finished: Option<CloseReason>,
     /// When the last message was written by who posted it, if the peer has said nothing since.
     pub(super) wrote: Option<Instant>,
-    /// When the peer last acknowledged something, or had nothing to.
-    pub(super) heard: Instant,
+    /// How often the peer acknowledged something that it had not before.
+    pub(super) progress: u64,
+    /// Since when the peer has not acknowledged what it could.
+    pub(super) stall: Stall,
     pub(super) remote: Remote,
     /// Since when there is something to deliver and no connection.
     pub(super) waiting: Option<Instant>,
@@ -65,13 +70,25 @@ impl<P> State<P> {
             own_limit: limits.message,
             max_message: limits.message,
             is_open: false,
+            openings: 0,
+            progress: 0,
             stage: Stage::Open,
             finished: None,
             wrote: None,
-            heard: Instant::now(),
+            stall: Stall::new(Instant::now()),
             remote: Remote::default(),
             waiting: None,
         }
+    }
+
+    /// Returns whether a message is accepted: the answer to most.
+    #[inline]
+    pub(super) fn accepts(&self, message: &Message<'_>) -> bool {
+        self.finished.is_none()
+            && self.stage == Stage::Open
+            && !self.log.is_full()
+            && message.len() <= self.max_message
+            && message.parts.len() <= MAX_PARTS
     }
 
     /// Returns why a message is not accepted, if so.
@@ -106,6 +123,15 @@ impl<P> State<P> {
             self.log.limit(limit);
         }
         self.max_message = limit;
+    }
+
+    /// Returns whether a message is accepted now, or why none ever will be; nothing if there is no room.
+    pub(super) fn is_ready(&self) -> Option<Result<(), FailReason>> {
+        match self.end() {
+            Some(reason) => Some(Err(reason)),
+            None if self.log.is_full() => None,
+            None => Some(Ok(())),
+        }
     }
 
     /// Returns why nothing is accepted any more, if so.

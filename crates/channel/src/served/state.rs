@@ -5,13 +5,14 @@ use std::collections::VecDeque;
 use hypermesh_wire::Payload;
 use tokio::time::Instant;
 
-use super::{Batch, refusals::Refusals};
+use super::{Batch, faults::Faults, refusals::Refusals};
 use crate::{
     carried::Wish,
     demux::Run,
     frame::{Ack, Credit, Header, Kind, Nack},
     image::Image,
     log::Mark,
+    open::LostCode,
     outcome::ProtocolError,
     settings::Limits,
 };
@@ -70,7 +71,9 @@ pub(super) struct State {
     calling: u64,
     held: VecDeque<Batch>,
     is_stopped: bool,
-    has_failed: bool,
+    /// The last word that is to be said, if the receiver does not stop.
+    lost: Option<LostCode>,
+    faults: Faults,
     /// Since when no connection carries the session.
     pub(super) detached: Option<Instant>,
 }
@@ -107,7 +110,8 @@ impl State {
             calling: 0,
             held: VecDeque::new(),
             is_stopped: false,
-            has_failed: false,
+            lost: None,
+            faults: Faults::default(),
             detached: None,
         }
     }
@@ -154,6 +158,7 @@ impl State {
         self.epoch += 1;
         self.held = VecDeque::new();
         self.asked = false;
+        self.lost.take_if(|code| *code == LostCode::Path);
         if self.delivery != Delivery::Calling {
             self.go_idle();
         }
@@ -180,8 +185,10 @@ impl State {
             return false;
         }
         self.refusals.say(self.number, image);
-        if self.has_failed {
-            image.copy(&Header::control(Kind::Lost, self.number, 0).encode());
+        if let Some(code) = self.lost {
+            let body = code.encode();
+            image.copy(&Header::control(Kind::Lost, self.number, body.len()).encode());
+            image.copy(&body);
             return true;
         }
         let is_over = self.is_stopped && self.delivery != Delivery::Calling;
@@ -211,6 +218,22 @@ impl State {
         self.admit(run.messages(), run.load(), run.last_load())?;
         self.asked |= run.asks();
         Ok(self.turn(Batch::Run(run)))
+    }
+
+    /// Checks that a long message may come, before it is there (INV-4), and returns whether it is taken: not if it came
+    /// before.
+    pub(super) fn on_begin(&mut self, header: Header) -> Result<bool, ProtocolError> {
+        let seq = header.full_seq(self.next.seq);
+        if self.next.seq < seq {
+            return Err(self.gap(seq));
+        }
+        let is_new = seq == self.next.seq;
+        self.is_due |= !is_new;
+        let credit = self.told.credit;
+        if is_new && (credit.seq <= seq || credit.load <= self.next.load) {
+            return Err(ProtocolError::Credit);
+        }
+        Ok(is_new)
     }
 
     /// Takes one long message.
@@ -311,9 +334,29 @@ impl State {
 
     /// Records that the receiver panicked: what it took is not known.
     pub(super) fn fail(&mut self) {
-        self.has_failed = true;
+        self.lost = Some(LostCode::GivenUp);
         self.is_due = true;
         self.delivery = Delivery::Idle;
+    }
+
+    /// Records that the peer broke the protocol, and returns whether the session goes on over another connection.
+    pub(super) fn on_fault(&mut self) -> bool {
+        self.faults.on_fault()
+    }
+
+    /// Has the peer open the session again by another path, or if it does not go on, never.
+    pub(super) fn break_off(&mut self, goes_on: bool) {
+        let code = if goes_on {
+            LostCode::Path
+        } else {
+            LostCode::Broken
+        };
+        self.lost = self.lost.or(Some(code));
+    }
+
+    /// Returns whether the last word here is not the last one of the session.
+    pub(super) fn goes_on_elsewhere(&self) -> bool {
+        self.lost == Some(LostCode::Path)
     }
 
     /// Returns `None` if something is to be said now.
@@ -331,7 +374,7 @@ impl State {
             || self.is_due
             || self.answer.is_some()
             || self.is_stopped
-            || self.has_failed
+            || self.lost.is_some()
             || self.credit_is_due();
         if is_due {
             return None;
@@ -354,7 +397,7 @@ impl State {
 
     /// Returns whether nothing more is taken.
     pub(super) fn is_stopped(&self) -> bool {
-        self.is_stopped || self.has_failed
+        self.is_stopped || self.lost.is_some()
     }
 
     /// Returns whether the program has not received all that was taken.
@@ -380,8 +423,18 @@ impl State {
         self.is_due
     }
 
+    /// So does one to which a message takes long to come.
+    pub(super) fn on_coming(&mut self) {
+        self.is_due = true;
+    }
+
     pub(super) fn stop(&mut self) {
         self.is_stopped = true;
+    }
+
+    /// Says nothing more on the present connection.
+    pub(super) fn fall_silent(&mut self) {
+        self.is_open = false;
     }
 
     /// Returns what came and was not received by the program.
@@ -429,6 +482,7 @@ impl State {
         self.taken.seq += messages;
         self.taken.load += load;
         self.unsaid += load;
+        self.faults.on_progress();
     }
 
     /// Delivers nothing: what comes next is what was not taken.

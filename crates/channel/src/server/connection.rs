@@ -14,20 +14,23 @@ use tokio::{
     sync::OwnedSemaphorePermit,
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    LAST_WORDS, Listening, Serving, count,
+    LAST_WORDS, Listening, Taker, count,
     greeting::{self, GreetingError},
 };
 use crate::{
     carried::Carried,
+    duplex::Halves,
     frame::{FrameError, Header},
     handshake::{Accepted, Answer, RefusalCode},
     heart::Heart,
     identity::PeerIdentity,
     inlet::{End, Inlet, Sessions},
+    kept::Kept,
     listener::Incoming,
-    open::Open,
+    open::{Open, WAY_BACK},
     outcome::ProtocolError,
     outlet::Outlet,
     relay::{self, Leg},
@@ -53,6 +56,7 @@ pub(super) async fn run(
     let (mut reader, mut writer) = match stream.split() {
         Ok(halves) => halves,
         Err(error) => {
+            count(&listening.counts.refused);
             tracing::warn!(%error, "an accepted connection cannot be watched");
             return;
         }
@@ -172,14 +176,12 @@ async fn serve(
         }
     };
     match &end {
-        Some(End::Protocol(ProtocolError::Frame(FrameError::Cut))) => {
-            // Nobody is cut off in the middle by his own will.
-            tracing::debug!(number, "a connection was lost");
-        }
-        Some(End::Protocol(error)) => {
+        // Nobody is cut off in the middle by his own will.
+        Some(End::Protocol(error)) if *error != FrameError::Cut.into() => {
             count(&listening.counts.broken);
             tracing::warn!(number, %error, "a peer broke the protocol");
         }
+        Some(end) if sessions.has_some() => listening.on_loss(end),
         Some(end) => tracing::debug!(number, %end, "a connection ended"),
         None => {
             // What the sessions said last is written, and the peer ends the stream after that.
@@ -211,6 +213,8 @@ enum Taken {
     Served(Arc<Served>),
     /// It is carried on.
     Relayed(Arc<Leg>),
+    /// It is the way back of a duplex link, which tells when it is over.
+    Back(Arc<dyn Kept>, CancellationToken),
 }
 
 impl Taken {
@@ -218,13 +222,16 @@ impl Taken {
         match self {
             Self::Served(session) => session.clone(),
             Self::Relayed(leg) => leg.clone(),
+            Self::Back(session, _) => session.clone(),
         }
     }
 
-    fn serving(&self) -> Option<Arc<Serving>> {
+    /// Waits until the peer was told that nothing is served any more.
+    async fn told(self) {
         match self {
-            Self::Served(session) => Some(session.serving().clone()),
-            Self::Relayed(_) => None,
+            Self::Served(session) => session.serving().sessions.wait().await,
+            Self::Relayed(_) => {}
+            Self::Back(_, over) => over.cancelled().await,
         }
     }
 }
@@ -233,13 +240,10 @@ impl Opened<'_> {
     /// Waits until nothing is served any more, and every session knows.
     async fn stopped(&self) {
         self.listening.stop.cancelled().await;
-        let servings: Vec<_> = {
-            let sessions = self.lock();
-            sessions.values().filter_map(Taken::serving).collect()
-        };
+        let sessions: Vec<_> = self.lock().values().cloned().collect();
         let told = async {
-            for serving in servings {
-                serving.sessions.wait().await;
+            for session in sessions {
+                session.told().await;
             }
         };
         // A peer that does not read is told nothing.
@@ -249,18 +253,37 @@ impl Opened<'_> {
     /// Serves a session here.
     fn serve(&self, open: &Open, number: u32) -> Result<(), RefusalCode> {
         let serving = self.listening.receiver(open.kind)?;
+        serving.what.check(open.kind, open.layout)?;
         let endpoint = &self.listening.endpoint;
         // Who a session that roams is from, its connection does not prove.
         let identity = self.identity.filter(|_| !open.roams);
-        let limits = &endpoint.limits;
-        let session = endpoint.registry.open(open, identity, serving, limits)?;
+        let target = match &serving.taker {
+            Taker::Sessions(target) => target.clone(),
+            Taker::Links(links) => {
+                let link =
+                    links
+                        .clone()
+                        .open(&serving, &self.listening.bound, open, number, identity)?;
+                return self.serve_link(&link, open, number);
+            }
+        };
+        let registry = &endpoint.registry;
+        let session = registry.carry(open, identity, serving, target, number, self.outlet)?;
         self.take(number, Taken::Served(session.clone()));
-        if session.carry(open, number, self.outlet) {
-            Ok(())
-        } else {
-            self.lock().remove(&number);
-            Err(RefusalCode::Busy)
-        }
+        session.answer();
+        Ok(())
+    }
+
+    /// Serves one direction of a duplex link, and opens the other one.
+    fn serve_link(&self, link: &Halves, open: &Open, number: u32) -> Result<(), RefusalCode> {
+        // Of two connections the one with the later opening gets both sessions.
+        let _opening = link.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = link.forth.carry(open, self.identity, number, self.outlet)?;
+        self.take(number, Taken::Served(session));
+        let (back, over) = (link.back.clone(), link.over.clone());
+        self.take(number | WAY_BACK, Taken::Back(back.clone(), over));
+        back.attach(self.outlet);
+        Ok(())
     }
 
     /// Ends the relay of a session that is opened again, so that it does not count beside the new one.
@@ -289,6 +312,11 @@ impl Opened<'_> {
         }
     }
 
+    /// Returns whether the connection carries a session.
+    fn has_some(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
     /// Returns whether a session may have this number: one session can be opened under many.
     fn has_place(&self, number: u32, limits: &Limits) -> bool {
         let sessions = self.lock();
@@ -311,7 +339,7 @@ impl Sessions for Opened<'_> {
     fn open(&self, header: Header, body: &Bytes) -> Result<(), ProtocolError> {
         let open = Open::decode(body)?;
         let number = header.session;
-        if number == 0 {
+        if number == 0 || number & WAY_BACK != 0 {
             return Err(header.bad_body().into());
         }
         let limits = &self.listening.endpoint.limits;
@@ -332,7 +360,19 @@ impl Sessions for Opened<'_> {
     }
 
     fn leave(&self, number: u32) {
-        self.lock().remove(&number);
+        let mut sessions = self.lock();
+        // A way back that was refused for now is opened again.
+        let stays = match sessions.get(&number) {
+            Some(Taken::Back(back, over)) => !back.is_over() && !over.is_cancelled(),
+            _ => false,
+        };
+        let removed = if stays {
+            None
+        } else {
+            sessions.remove(&number)
+        };
+        drop(sessions);
+        drop(removed);
     }
 
     fn all(&self) -> Vec<(u32, Arc<dyn Carried>)> {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hypermesh_channel::{Endpoint, Outcome, Tx};
+use hypermesh_channel::{ChannelTransport, Endpoint, Outcome, Tx};
 
 use crate::{by_hand::*, rig::*};
 
@@ -10,7 +10,11 @@ const NEVER: Duration = Duration::from_secs(3600);
 
 /// An endpoint that acknowledges nothing by itself, but after 256 messages or 1 MiB.
 fn silent() -> Endpoint {
-    endpoint_with(|limits| {
+    silent_for(ChannelTransport::Unix)
+}
+
+fn silent_for(transport: ChannelTransport) -> Endpoint {
+    endpoint_for_with(transport, |limits| {
         limits.ack_delay = NEVER;
         // A tick, too, acknowledges what a receiver took before it paused.
         limits.ping_interval = NEVER;
@@ -114,7 +118,7 @@ async fn a_link_asks_when_it_is_flushed_or_closed_and_not_before() {
 #[tokio::test]
 async fn flush_close_and_send_do_not_wait_for_the_delay() {
     for transport in TRANSPORTS {
-        let endpoint = silent();
+        let endpoint = silent_for(transport);
         let keeper = Keeper::new();
         let server = endpoint.serve_sink(transport, keeper).unwrap();
         let link = endpoint.dial_link(server.addr()).unwrap();

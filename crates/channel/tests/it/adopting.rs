@@ -3,10 +3,9 @@
 use std::{
     net::{Ipv4Addr, TcpListener},
     os::{fd::OwnedFd, unix::net::UnixListener},
-    sync::Arc,
 };
 
-use hypermesh_channel::{AdoptedListener, ChannelAddr, ChannelTransport, ServeAt, ServeError};
+use hypermesh_channel::{AdoptedListener, ChannelAddr, ServeAt, ServeError};
 use hypermesh_testkit::SocketDir;
 
 use crate::rig::*;
@@ -133,8 +132,8 @@ async fn a_port_of_the_range_is_bound_and_kept() {
 
 #[tokio::test]
 async fn two_serves_never_get_one_address() {
-    let endpoint = endpoint();
     for transport in TRANSPORTS {
+        let endpoint = endpoint_for(transport);
         let servers: Vec<_> = (0..50)
             .map(|_| endpoint.serve_sink(transport, Keeper::new()).unwrap())
             .collect();
@@ -143,6 +142,4 @@ async fn two_serves_never_get_one_address() {
         assert_eq!(addrs.len(), servers.len(), "{transport}");
         assert!(addrs.iter().all(ChannelAddr::is_dialable));
     }
-    let keeper: Arc<Keeper> = Keeper::new();
-    drop(endpoint.serve_sink(ChannelTransport::Unix, keeper));
 }

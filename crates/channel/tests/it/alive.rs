@@ -4,13 +4,16 @@
 use std::time::Duration;
 
 use hypermesh_channel::{
-    ChannelTransport, CloseReason, ConnectError, FailReason, Link, LinkStatus, Outcome,
-    UnknownReason,
+    ChannelTransport, CloseReason, ConnectError, Endpoint, EndpointOptions, FailReason, Link,
+    LinkStatus, Outcome, Refusal, UnknownReason,
 };
 use hypermesh_testkit::SocketDir;
-use tokio::time::{Instant, advance, timeout};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, advance, timeout},
+};
 
-use crate::{by_hand::*, rig::*};
+use crate::{by_hand::*, certificates::Authority, rig::*};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const SECOND: Duration = Duration::from_secs(1);
@@ -52,14 +55,11 @@ async fn a_peer_that_falls_silent_is_cut_and_what_it_has_not_acknowledged_comes_
     silent.expect(0, "one").await;
     let since = Instant::now();
     let (mut wire, open) = peer.resume(0).await;
-    // Three pings are missed, and before the first of them two intervals of 5 s begin.
+    // Three pings are missed, the first of which comes within 5 s.
     let took = since.elapsed();
-    assert!(
-        took >= Duration::from_secs(15) && took <= Duration::from_secs(26),
-        "{took:?}"
-    );
+    assert!(took >= 15 * SECOND && took < 21 * SECOND, "{took:?}");
     for _ in 0..3 {
-        assert_eq!(silent.read().await, ping());
+        assert_eq!(silent.read_any().await, ping());
     }
     assert!(
         soon(silent.try_read()).await.is_err(),
@@ -81,14 +81,11 @@ async fn a_server_cuts_a_peer_that_falls_silent_and_keeps_its_session() {
     assert_eq!(wire.read_ack().await, 1);
     let since = Instant::now();
     for _ in 0..3 {
-        assert_eq!(wire.read().await, ping());
+        assert_eq!(wire.read_any().await, ping());
     }
     assert!(soon(wire.try_read()).await.is_err());
     let took = since.elapsed();
-    assert!(
-        took >= Duration::from_secs(15) && took <= Duration::from_secs(26),
-        "{took:?}"
-    );
+    assert!(took >= 15 * SECOND && took < 21 * SECOND, "{took:?}");
     keeper.until_lost(1).await;
     let stats = server.stats();
     assert_eq!((stats.ended, stats.broken), (1, 0));
@@ -119,9 +116,9 @@ async fn an_idle_link_stays_for_an_hour_with_nothing_but_pings() {
     let link = endpoint.dial_link::<Numbered>(&peer.addr()).unwrap();
     let mut wire = peer.accept().await;
     soon(link.watch().active()).await.unwrap();
-    // A ping is asked for when nothing was heard since the one before: every second tick of 5 s.
+    // One every 5 s.
     let pings = answer_pings(&mut wire, timeout(HOUR, link.watch().closed())).await;
-    assert!((300..=720).contains(&pings), "{pings}");
+    assert!((700..=720).contains(&pings), "{pings}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -144,7 +141,7 @@ async fn a_peer_that_answers_and_acknowledges_nothing_ends_the_link_after_the_st
     );
     // The peer is told, and nobody dials it again.
     loop {
-        let frame = wire.read().await;
+        let frame = wire.read_any().await;
         if frame.kind == CLOSE {
             break;
         }
@@ -314,6 +311,21 @@ async fn a_dead_address_is_dialled_at_most_22_times_in_ten_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_peer_that_is_not_trusted_is_dialled_at_most_22_times_in_ten_seconds() {
+    let mut options = EndpointOptions::new(Handle::current());
+    options.tls = Some(tls(&Authority::new().certify(|_| ())));
+    let stranger = Endpoint::new(options);
+    let server = stranger
+        .serve_sink(ChannelTransport::Tls, Keeper::new())
+        .unwrap();
+    let endpoint = endpoint();
+    let link = endpoint.dial_link(server.addr()).unwrap();
+    let attempts = attempts_in_ten_seconds(&link).await;
+    assert!((5..=22).contains(&attempts), "{attempts}");
+    assert_eq!(server.stats().accepted, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_peer_that_accepts_and_ends_is_dialled_at_most_22_times_in_ten_seconds() {
     // Before its answer, after it, and after the session was opened.
     for steps in 0..3 {
@@ -408,4 +420,44 @@ async fn a_peer_that_gives_a_session_up_again_and_again_is_left_alone() {
     for _ in 0..opens {
         assert!(matches!(clerk.next().await.1, Outcome::Unknown(_)));
     }
+}
+
+/// Has a gateway say again and again that too much waits in it, after the receiver took so many messages more each time,
+/// with a second between; returns how often the link came again, and why it ended, if it did.
+async fn overrun(rounds: u64, progress: u64) -> (u64, Option<CloseReason>) {
+    let (endpoint, peer) = (endpoint(), ByHand::new());
+    let link = endpoint.dial_link(&peer.addr()).unwrap();
+    let mut clerk = Clerk::new();
+    (0..100).for_each(|_| clerk.post(&link, payload("x")));
+    let mut wire = peer.accept().await;
+    let mut round = 0;
+    let mut watch = link.watch();
+    let serving = async {
+        while round < rounds {
+            let _ = timeout(SECOND, std::future::pending::<()>()).await;
+            wire.send(&[Frame::control(LOST, wire.session, &[2])]).await;
+            while wire.read().await.kind != OPEN {}
+            round += 1;
+            wire.answer(Opened::at(round * progress)).await;
+        }
+    };
+    let reason = tokio::select! {
+        biased;
+        reason = watch.closed() => Some(reason),
+        () = serving => None,
+    };
+    (round, reason)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_overruns_a_gateway_goes_on_while_it_gets_on() {
+    let (rounds, reason) = overrun(90, 1).await;
+    assert_eq!((rounds, reason), (90, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_overruns_a_gateway_in_vain_ends_after_the_connect_timeout() {
+    let (rounds, reason) = overrun(90, 0).await;
+    assert!((30..=60).contains(&rounds), "{rounds}");
+    assert_eq!(reason, Some(CloseReason::Refused(Refusal::Busy)));
 }

@@ -15,6 +15,7 @@ use crate::rig::{at_path, soon};
 /// The kinds of frames.
 pub(crate) const DATA: u8 = 1;
 pub(crate) const DATA_ASK: u8 = 2;
+pub(crate) const CHUNK: u8 = 3;
 pub(crate) const ASK: u8 = 4;
 pub(crate) const ACK: u8 = 5;
 pub(crate) const NACK: u8 = 6;
@@ -118,6 +119,8 @@ pub(crate) struct Open {
     pub(crate) sent: u64,
     /// How often it was opened.
     pub(crate) turn: u64,
+    /// The layout of the messages.
+    pub(crate) layout: u64,
     /// Through whom it goes.
     pub(crate) path: &'static [&'static str],
 }
@@ -132,6 +135,7 @@ impl Open {
             acked: 0,
             sent: 0,
             turn: 1,
+            layout: 0,
             path: &[],
         }
     }
@@ -140,7 +144,7 @@ impl Open {
         let mut body = self.id.to_vec();
         body.extend(words(&[self.kind, self.incarnation, self.acked, self.sent]));
         body.extend([0, 0]);
-        body.extend(words(&[self.turn]));
+        body.extend(words(&[self.turn, self.layout]));
         // It does not roam.
         body.extend([0, self.path.len() as u8]);
         for hop in self.path {
@@ -150,7 +154,7 @@ impl Open {
         Frame::control(OPEN, session, &body)
     }
 
-    fn decode(body: &[u8]) -> Self {
+    pub(crate) fn decode(body: &[u8]) -> Self {
         Self {
             id: body[..16].try_into().unwrap(),
             kind: word(body, 16),
@@ -158,6 +162,7 @@ impl Open {
             acked: word(body, 32),
             sent: word(body, 40),
             turn: turn_in(body),
+            layout: word(body, 58 + addr_len(body)),
             path: &[],
         }
     }
@@ -165,8 +170,11 @@ impl Open {
 
 /// Returns the turn, which comes after an address.
 fn turn_in(body: &[u8]) -> u64 {
-    let len = usize::from(u16::from_le_bytes([body[48], body[49]]));
-    word(body, 50 + len)
+    word(body, 50 + addr_len(body))
+}
+
+fn addr_len(body: &[u8]) -> usize {
+    usize::from(u16::from_le_bytes([body[48], body[49]]))
 }
 
 /// What the serving end of a session answers.
@@ -322,15 +330,15 @@ impl Wire {
         self.send(&[ack(self.session, next)]).await;
     }
 
-    /// Reads one frame.
-    pub(crate) async fn read(&mut self) -> Frame {
+    /// Reads one frame, of whichever kind.
+    pub(crate) async fn read_any(&mut self) -> Frame {
         soon(self.try_read()).await.unwrap()
     }
 
-    /// Reads the next frame that is no ping.
-    pub(crate) async fn read_past_pings(&mut self) -> Frame {
+    /// Reads the next frame that is no ping: on a busy machine there may be one in any test.
+    pub(crate) async fn read(&mut self) -> Frame {
         loop {
-            let frame = self.read().await;
+            let frame = self.read_any().await;
             if frame.kind != PING {
                 return frame;
             }

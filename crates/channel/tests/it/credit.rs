@@ -35,7 +35,7 @@ async fn a_receiver_that_reads_nothing_for_long_fails_nothing_and_holds_no_more_
         );
         assert_eq!(tx.status(), LinkStatus::Active, "{transport}");
         assert_eq!(
-            rx.server().stats().accepted,
+            rx.server().unwrap().stats().accepted,
             1,
             "{transport}: one connection all the time"
         );
@@ -63,7 +63,7 @@ async fn a_receiver_that_reads_nothing_for_long_fails_nothing_and_holds_no_more_
 #[tokio::test]
 async fn a_window_smaller_than_a_message_lets_one_after_the_other_through() {
     for transport in TRANSPORTS {
-        let endpoint = endpoint_with(|limits| {
+        let endpoint = endpoint_for_with(transport, |limits| {
             limits.receiver_queue_bytes = 10;
             limits.receiver_queue_messages = 1;
         });
@@ -212,6 +212,66 @@ async fn who_sends_beyond_its_credit_is_cut() {
     check_credit(&frames(&[1000]), false).await;
     check_credit(&frames(&[100, 0]), true).await;
     check_credit(&frames(&[1, 100_000, 1]), true).await;
+}
+
+/// Sends a message of `len` bytes to a server that takes nothing and has credit for 100, then the beginning of a long one,
+/// which is a `kind` of frame, and checks whether that is enough to be cut.
+async fn check_begin(len: usize, kind: u8, is_cut: bool) {
+    let endpoint = endpoint_with(|limits| limits.receiver_queue_bytes = 100);
+    let deaf = Keeper::with_allowance(0);
+    let server = serve(&endpoint, &deaf);
+    let mut wire = Wire::open(&server, 1).await;
+    wire.send(&[data(SESSION, 0, &"x".repeat(len))]).await;
+    wire.send_bytes(&header(kind, 0, 1 << 19, SESSION, 1)).await;
+    if is_cut {
+        read_to_end(&mut wire.stream).await;
+        deaf.until_lost(1).await;
+    } else {
+        let begin = header(DATA, 0, (1 << 19) - HEADER as u32, SESSION, 1);
+        let rest = if kind == CHUNK {
+            &begin[..]
+        } else {
+            &begin[..0]
+        };
+        wire.send_bytes(&[rest, &vec![1; (1 << 19) - rest.len()]].concat())
+            .await;
+        deaf.allow(2);
+        while wire.read_ack().await < 2 {}
+    }
+    assert_eq!(server.stats().broken, u64::from(is_cut));
+}
+
+#[tokio::test]
+async fn who_begins_a_long_message_beyond_its_credit_is_cut_before_it_comes() {
+    for kind in [DATA, CHUNK] {
+        check_begin(100, kind, true).await;
+        // One that is larger than the credit may begin within it.
+        check_begin(99, kind, false).await;
+    }
+}
+
+#[tokio::test]
+async fn a_long_message_that_came_before_is_acknowledged_again_and_not_kept() {
+    let endpoint = endpoint_with(|limits| limits.receiver_queue_bytes = 100);
+    let keeper = Keeper::new();
+    let server = serve(&endpoint, &keeper);
+    let mut wire = Wire::open(&server, 1).await;
+    let long = data(SESSION, 0, &"x".repeat(100_000)).bytes();
+    let chunk = [
+        header(CHUNK, 0, long.len() as u32, SESSION, 0),
+        long.clone(),
+    ]
+    .concat();
+    for bytes in [&long, &long, &chunk, &chunk] {
+        wire.send_bytes(bytes).await;
+        assert_eq!(wire.read_ack().await, 1);
+    }
+    assert_eq!(keeper.next_text().await.len(), 100_000);
+    // Of the beginning of one nothing more is needed.
+    wire.send_bytes(&header(CHUNK, 0, 1 << 19, SESSION, 0))
+        .await;
+    assert_eq!(wire.read_ack().await, 1);
+    assert_eq!((keeper.len(), server.stats().broken), (0, 0));
 }
 
 #[tokio::test]

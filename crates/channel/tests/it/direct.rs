@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hypermesh_channel::{ChannelTransport, Endpoint, FailReason, Link};
+use hypermesh_channel::{Endpoint, FailReason, Link};
 use tokio::task::{JoinSet, yield_now};
 
 use crate::{by_hand::*, rig::*};
@@ -113,8 +113,8 @@ async fn a_post_on_a_lost_connection_arrives_over_the_next_one() {
 async fn parcels_of_one_thread_arrive_in_order_however_they_are_written() {
     const POSTERS: usize = 4;
     const COUNT: usize = 3000;
-    for transport in [ChannelTransport::Unix, ChannelTransport::Tcp] {
-        let endpoint = endpoint();
+    for transport in TRANSPORTS {
+        let endpoint = endpoint_for(transport);
         let keeper = Keeper::new();
         let server = endpoint.serve_sink(transport, keeper.clone()).unwrap();
         let link = endpoint.dial_link::<Numbered>(server.addr()).unwrap();

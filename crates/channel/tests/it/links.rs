@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hypermesh_channel::{
-    ChannelAddr, ChannelTransport, FailReason, LinkStatus, LocalHub, Outcome, Payload,
+    AdoptedListener, ChannelAddr, ChannelTransport, FailReason, LinkStatus, LocalHub, Outcome,
+    Payload, ServeAt,
 };
 use hypermesh_testkit::SocketDir;
 
@@ -14,7 +15,7 @@ use crate::rig::*;
 async fn messages_arrive_in_order_once_and_are_acked() {
     const COUNT: usize = 10_001;
     for transport in TRANSPORTS {
-        let endpoint = endpoint();
+        let endpoint = endpoint_for(transport);
         let keeper = Keeper::new();
         let server = endpoint.serve_sink(transport, keeper.clone()).unwrap();
         let link = endpoint.dial_link(server.addr()).unwrap();
@@ -36,10 +37,10 @@ async fn a_hundred_links_at_once_deliver_each_message_once() {
         // Of as many endpoints, then all of one, which share a connection.
         for dialers in [100, 1] {
             let hub = LocalHub::new();
-            let server_side = endpoint_in(&hub);
+            let server_side = endpoint_in(transport, &hub);
             let keeper = Keeper::new();
             let server = server_side.serve_sink(transport, keeper.clone()).unwrap();
-            let endpoints: Vec<_> = (0..dialers).map(|_| endpoint_in(&hub)).collect();
+            let endpoints: Vec<_> = (0..dialers).map(|_| endpoint_in(transport, &hub)).collect();
             let mut clerk = Clerk::new();
             let links: Vec<_> = (0..100)
                 .map(|i| endpoints[i % dialers].dial_link(server.addr()).unwrap())
@@ -65,7 +66,7 @@ async fn a_hundred_links_at_once_deliver_each_message_once() {
 #[tokio::test]
 async fn messages_of_all_sizes_and_many_parts_arrive_whole() {
     for transport in TRANSPORTS {
-        let endpoint = endpoint();
+        let endpoint = endpoint_for(transport);
         let keeper = Keeper::new();
         let server = endpoint.serve_sink(transport, keeper.clone()).unwrap();
         let link = endpoint.dial_link(server.addr()).unwrap();
@@ -97,13 +98,13 @@ async fn messages_of_all_sizes_and_many_parts_arrive_whole() {
 #[tokio::test]
 async fn only_what_is_too_large_fails_and_in_its_turn() {
     for transport in TRANSPORTS {
-        let server_side = endpoint_with(|limits| limits.message = 100);
+        let server_side = endpoint_for_with(transport, |limits| limits.message = 100);
         let keeper = Keeper::new();
         // The smaller limit holds, and here it is that of the peer.
         let dialler = if transport == ChannelTransport::Local {
             server_side.clone()
         } else {
-            endpoint_with(|limits| limits.message = 200)
+            endpoint_for_with(transport, |limits| limits.message = 200)
         };
         let server = server_side.serve_sink(transport, keeper.clone()).unwrap();
         let link = dialler.dial_link(server.addr()).unwrap();
@@ -126,7 +127,7 @@ async fn only_what_is_too_large_fails_and_in_its_turn() {
 #[tokio::test]
 async fn a_receiver_that_pauses_makes_the_sender_wait_and_loses_nothing() {
     for transport in TRANSPORTS {
-        let endpoint = endpoint_with(|limits| limits.sender_queue_bytes = 1 << 20);
+        let endpoint = endpoint_for_with(transport, |limits| limits.sender_queue_bytes = 1 << 20);
         let keeper = Keeper::with_allowance(3);
         let server = endpoint.serve_sink(transport, keeper.clone()).unwrap();
         let link = endpoint.dial_link(server.addr()).unwrap();
@@ -157,26 +158,60 @@ async fn a_receiver_that_pauses_makes_the_sender_wait_and_loses_nothing() {
     }
 }
 
+/// Returns an address at which nobody listens, and what is to be served there when somebody does.
+fn later(
+    transport: ChannelTransport,
+    dir: &SocketDir,
+) -> (ChannelAddr, Box<dyn FnOnce() -> ServeAt>) {
+    if let ChannelTransport::Tcp | ChannelTransport::Tls = transport {
+        // The port is taken from now on.
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let socket = socket.unwrap();
+        let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        socket.bind(&any.into()).unwrap();
+        let port = socket.local_addr().unwrap().as_socket().unwrap().port();
+        let addr = format!("{transport}:127.0.0.1:{port}").parse().unwrap();
+        let listen = move || {
+            socket.listen(8).unwrap();
+            match transport {
+                ChannelTransport::Tls => AdoptedListener::tls(socket.into()).into(),
+                _ => AdoptedListener::tcp(socket.into()).into(),
+            }
+        };
+        return (addr, Box::new(listen));
+    }
+    let addr: ChannelAddr = match transport {
+        ChannelTransport::Unix => at_path(&dir.path().join("later")),
+        _ => "sim:later".parse().unwrap(),
+    };
+    let at = addr.clone();
+    (addr, Box::new(move || at.into()))
+}
+
 #[tokio::test]
 async fn a_message_posted_before_the_server_exists_is_delivered() {
     let dir = SocketDir::new();
-    let addr = at_path(&dir.path().join("later"));
-    let endpoint = endpoint();
-    let link = endpoint.dial_link(&addr).unwrap();
-    let mut clerk = Clerk::new();
-    clerk.post(&link, payload("early"));
-    let mut watch = link.watch();
-    soon(async {
-        while !matches!(
-            watch.changed().await,
-            LinkStatus::Connecting { attempt: 2.., .. }
-        ) {}
-    })
-    .await;
-    let keeper = Keeper::new();
-    let _server = endpoint.serve_sink(&addr, keeper.clone()).unwrap();
-    clerk.assert_acked(1).await;
-    assert_eq!(keeper.next_text().await, "early");
+    // Of a number that nobody serves it is known at once.
+    let is_dialled = |transport: &ChannelTransport| *transport != ChannelTransport::Local;
+    for transport in TRANSPORTS.into_iter().filter(is_dialled) {
+        let (addr, listen) = later(transport, &dir);
+        let endpoint = endpoint_for(transport);
+        let link = endpoint.dial_link(&addr).unwrap();
+        let mut clerk = Clerk::new();
+        clerk.post(&link, payload("early"));
+        let mut watch = link.watch();
+        soon(async {
+            while !matches!(
+                watch.changed().await,
+                LinkStatus::Connecting { attempt: 2.., .. }
+            ) {}
+        })
+        .await;
+        let keeper = Keeper::new();
+        let _server = endpoint.serve_sink(listen(), keeper.clone()).unwrap();
+        clerk.assert_acked(1).await;
+        assert_eq!(keeper.next_text().await, "early", "{transport}");
+    }
 }
 
 #[tokio::test]
@@ -184,10 +219,8 @@ async fn both_ends_learn_who_the_other_is_and_where_to_answer() {
     for transport in TRANSPORTS {
         let hub = LocalHub::new();
         let make = |advertise: &str| {
-            let mut options =
-                hypermesh_channel::EndpointOptions::new(tokio::runtime::Handle::current());
+            let mut options = options_for(transport);
             options.hub = hub.clone();
-            options.tls = Some(certified());
             options.advertise = Some(advertise.parse().unwrap());
             hypermesh_channel::Endpoint::new(options)
         };

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hypermesh_channel::{
-    ChannelTransport, CloseReason, ConnectError, Endpoint, EndpointOptions, FailReason, Link,
-    LinkStatus, Outcome, Parcel, Payload, ProtocolError, Refusal, UnknownReason,
+    CloseReason, ConnectError, Endpoint, EndpointOptions, FailReason, Link, LinkStatus, Outcome,
+    Parcel, Payload, ProtocolError, Refusal, UnknownReason,
 };
 use hypermesh_testkit::SocketDir;
 use tokio::sync::mpsc;
@@ -206,7 +206,7 @@ async fn a_forged_acknowledgement_ends_the_link() {
 #[tokio::test]
 async fn a_stranger_kind_of_link_is_refused_on_every_transport() {
     for transport in TRANSPORTS {
-        let endpoint = endpoint();
+        let endpoint = endpoint_for(transport);
         let (addr, mut rx) = endpoint.serve::<String>(transport).unwrap();
         let link = endpoint.dial_link(&addr).unwrap();
         let mut clerk = Clerk::new();
@@ -225,7 +225,7 @@ async fn a_stranger_kind_of_link_is_refused_on_every_transport() {
 #[tokio::test]
 async fn a_server_that_stops_says_how_much_it_took() {
     for transport in TRANSPORTS {
-        let endpoint = endpoint();
+        let endpoint = endpoint_for(transport);
         let keeper = Keeper::with_allowance(2);
         let server = endpoint.serve_sink(transport, keeper.clone()).unwrap();
         let link = endpoint.dial_link(server.addr()).unwrap();
@@ -243,7 +243,8 @@ async fn a_server_that_stops_says_how_much_it_took() {
 
 #[test]
 fn a_runtime_that_goes_leaves_no_parcel_without_an_outcome() {
-    for transport in TRANSPORTS {
+    // In a simulated network it is the nodes that crash.
+    for transport in real_transports() {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -325,8 +326,8 @@ impl Parcel for Chain {
 
 #[tokio::test]
 async fn a_parcel_may_post_on_its_own_link_when_it_is_completed() {
-    for transport in [ChannelTransport::Local, ChannelTransport::Unix] {
-        let endpoint = endpoint();
+    for transport in TRANSPORTS {
+        let endpoint = endpoint_for(transport);
         let server = endpoint.serve_sink(transport, Keeper::new()).unwrap();
         let link = endpoint.dial_link(server.addr()).unwrap();
         let (done, mut outcomes) = mpsc::unbounded_channel();
@@ -359,7 +360,7 @@ impl Parcel for Touchy {
 #[tokio::test]
 async fn a_panic_at_a_completion_does_not_end_the_link() {
     for transport in TRANSPORTS {
-        let endpoint = endpoint();
+        let endpoint = endpoint_for(transport);
         let keeper = Keeper::new();
         let server = endpoint.serve_sink(transport, keeper.clone()).unwrap();
         let link = endpoint.dial_link(server.addr()).unwrap();

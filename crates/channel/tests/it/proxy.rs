@@ -1,4 +1,4 @@
-//! A proxy of tcp connections that cuts them, so that the ends lose what is on its way.
+//! A proxy of tcp connections, encrypted or not, that cuts them, so that the ends lose what is on its way.
 
 use std::{
     net::SocketAddr,
@@ -74,7 +74,9 @@ impl Proxy {
             }
         });
         Self {
-            addr: format!("tcp:127.0.0.1:{port}").parse().unwrap(),
+            addr: format!("{}:127.0.0.1:{port}", server.addr().transport())
+                .parse()
+                .unwrap(),
             target,
             accepted,
             cut,
@@ -132,11 +134,8 @@ async fn carry(client: TcpStream, server: TcpStream, fate: Fate) {
 }
 
 fn socket_addr(server: &Server) -> SocketAddr {
-    server
-        .addr()
-        .to_string()
-        .strip_prefix("tcp:")
-        .unwrap()
-        .parse()
-        .unwrap()
+    let (ChannelAddr::Tcp { host, port } | ChannelAddr::Tls { host, port }) = server.addr() else {
+        panic!("{}", server.addr())
+    };
+    SocketAddr::new(host.ip().unwrap(), *port)
 }

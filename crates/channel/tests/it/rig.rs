@@ -1,6 +1,7 @@
 //! What the tests have in common: endpoints, parcels that report, sinks that record.
 
 use std::{
+    any::Any,
     collections::VecDeque,
     future::Future,
     path::Path,
@@ -15,7 +16,8 @@ use std::{
 use bytes::Bytes;
 use hypermesh_channel::{
     ChannelAddr, ChannelTransport, Endpoint, EndpointOptions, Flow, Limits, Link, LinkStatus,
-    LocalHub, Outcome, Parcel, Payload, Peer, Server, Sink, TlsOptions, UnixName, Unreachable,
+    LocalHub, Message, Outcome, Parcel, Payload, Peer, Rx, Server, Sink, TlsOptions, Tx, UnixName,
+    Unreachable,
 };
 use tokio::{
     runtime::Handle,
@@ -28,12 +30,99 @@ use crate::certificates::{Authority, Certified};
 /// A test that waits longer than this has found a fault.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-pub(crate) const TRANSPORTS: [ChannelTransport; 4] = [
+pub(crate) const TRANSPORTS: [ChannelTransport; 4 + cfg!(feature = "sim") as usize] = [
     ChannelTransport::Local,
     ChannelTransport::Unix,
     ChannelTransport::Tcp,
     ChannelTransport::Tls,
+    #[cfg(feature = "sim")]
+    ChannelTransport::Sim,
 ];
+
+/// Those of them on the clock of the machine.
+pub(crate) fn real_transports() -> impl Iterator<Item = ChannelTransport> {
+    let is_real = |transport: &ChannelTransport| *transport != ChannelTransport::Sim;
+    TRANSPORTS.into_iter().filter(is_real)
+}
+
+/// The directions in which messages of one type can go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// Over a link of its own.
+    Simplex,
+    /// Over a duplex link, from the end that dialled.
+    Forth,
+    /// Over a duplex link, to the end that dialled.
+    Back,
+}
+
+/// Returns every direction over every transport.
+pub(crate) fn everywhere() -> impl Iterator<Item = (ChannelTransport, Direction)> {
+    let directions = [Direction::Simplex, Direction::Forth, Direction::Back];
+    TRANSPORTS
+        .into_iter()
+        .flat_map(move |transport| directions.map(|direction| (transport, direction)))
+}
+
+/// Both ends of what goes in one direction.
+pub(crate) struct OneWay<M: Message> {
+    pub(crate) tx: Tx<M>,
+    pub(crate) rx: Rx<M>,
+    pub(crate) other: Option<OtherWay>,
+}
+
+/// Both ends of what goes in the other direction, and what serves both.
+pub(crate) struct OtherWay {
+    tx: Tx<bool>,
+    rx: Rx<bool>,
+    _server: Box<dyn Any + Send>,
+}
+
+/// Returns a link of an endpoint to itself.
+pub(crate) async fn one_way<M: Message>(
+    endpoint: &Endpoint,
+    (transport, direction): (ChannelTransport, Direction),
+) -> OneWay<M> {
+    match direction {
+        Direction::Simplex => {
+            let (addr, rx) = endpoint.serve::<M>(transport).unwrap();
+            let (tx, other) = (endpoint.dial::<M>(&addr).unwrap(), None);
+            OneWay { tx, rx, other }
+        }
+        Direction::Forth => {
+            let (addr, server) = endpoint.serve_duplex::<M, bool>(transport).unwrap();
+            let (tx, back_rx) = endpoint.dial_duplex::<M, bool>(&addr).unwrap();
+            let (back_tx, rx) = soon(server.accept()).await.unwrap();
+            let other = Some(OtherWay {
+                tx: back_tx,
+                rx: back_rx,
+                _server: Box::new(server),
+            });
+            OneWay { tx, rx, other }
+        }
+        Direction::Back => {
+            let (addr, server) = endpoint.serve_duplex::<bool, M>(transport).unwrap();
+            let (forth_tx, rx) = endpoint.dial_duplex::<bool, M>(&addr).unwrap();
+            let (tx, forth_rx) = soon(server.accept()).await.unwrap();
+            let other = Some(OtherWay {
+                tx: forth_tx,
+                rx: forth_rx,
+                _server: Box::new(server),
+            });
+            OneWay { tx, rx, other }
+        }
+    }
+}
+
+impl<M: Message> OneWay<M> {
+    /// Checks that the other direction works, if there is one.
+    pub(crate) async fn check_other(&mut self) {
+        if let Some(OtherWay { tx, rx, .. }) = &mut self.other {
+            soon(tx.send(true)).await.unwrap();
+            assert!(soon(rx.recv()).await.unwrap());
+        }
+    }
+}
 
 /// The authority that all endpoints of these tests trust.
 pub(crate) static AUTHORITY: LazyLock<Authority> = LazyLock::new(Authority::new);
@@ -71,12 +160,79 @@ pub(crate) fn endpoint_with(change: impl FnOnce(&mut Limits)) -> Endpoint {
     Endpoint::new(options)
 }
 
-/// Returns an endpoint that sees the numbers of `hub`.
-pub(crate) fn endpoint_in(hub: &LocalHub) -> Endpoint {
-    let mut options = EndpointOptions::new(Handle::current());
-    options.hub = hub.clone();
-    options.tls = Some(certified());
+/// Returns an endpoint that can serve and dial addresses of `transport`.
+pub(crate) fn endpoint_for(transport: ChannelTransport) -> Endpoint {
+    endpoint_for_with(transport, |_| ())
+}
+
+pub(crate) fn endpoint_for_with(
+    transport: ChannelTransport,
+    change: impl FnOnce(&mut Limits),
+) -> Endpoint {
+    let mut options = options_for(transport);
+    change(&mut options.limits);
     Endpoint::new(options)
+}
+
+/// Returns such an endpoint that sees the numbers of `hub`.
+pub(crate) fn endpoint_in(transport: ChannelTransport, hub: &LocalHub) -> Endpoint {
+    let mut options = options_for(transport);
+    options.hub = hub.clone();
+    Endpoint::new(options)
+}
+
+/// Returns the options of such an endpoint. Only one for `sim` is in a simulated network: what is random in it is drawn
+/// from there.
+pub(crate) fn options_for(transport: ChannelTransport) -> EndpointOptions {
+    let mut options = EndpointOptions::new(Handle::current());
+    options.tls = Some(certified());
+    #[cfg(feature = "sim")]
+    if transport == ChannelTransport::Sim {
+        options.sim = Some(simulated::node());
+    }
+    #[cfg(not(feature = "sim"))]
+    let _ = transport;
+    options
+}
+
+#[cfg(feature = "sim")]
+mod simulated {
+    use std::cell::RefCell;
+
+    use hypermesh_channel::{SimNetwork, SimNode};
+    use tokio::runtime::{Handle, Id};
+
+    /// A network, and how many nodes it has.
+    struct Simulated {
+        runtime: Id,
+        network: SimNetwork,
+        nodes: usize,
+    }
+
+    thread_local! {
+        /// The network of the test that runs on this thread: nothing else has its runtime.
+        static SIMULATED: RefCell<Option<Simulated>> = const { RefCell::new(None) };
+    }
+
+    /// Returns a new node of the network of this test.
+    pub(super) fn node() -> SimNode {
+        let runtime = Handle::current().id();
+        SIMULATED.with_borrow_mut(|simulated| {
+            let is_of_another = simulated
+                .as_ref()
+                .is_none_or(|simulated| simulated.runtime != runtime);
+            if is_of_another {
+                *simulated = None;
+            }
+            let simulated = simulated.get_or_insert_with(|| Simulated {
+                runtime,
+                network: SimNetwork::new(1),
+                nodes: 0,
+            });
+            simulated.nodes += 1;
+            simulated.network.node(&format!("n{}", simulated.nodes))
+        })
+    }
 }
 
 pub(crate) fn payload(body: &str) -> Payload {

@@ -13,7 +13,7 @@ use crate::{by_hand::*, rig::*};
 #[tokio::test]
 async fn any_address_of_a_transport_is_served_and_dialled() {
     for transport in TRANSPORTS {
-        let endpoint = endpoint();
+        let endpoint = endpoint_for(transport);
         let one = endpoint.serve_sink(transport, Keeper::new()).unwrap();
         let two = endpoint.serve_sink(transport, Keeper::new()).unwrap();
         assert_ne!(one.addr(), two.addr());
@@ -127,12 +127,8 @@ async fn an_address_that_the_system_refuses_is_named() {
 
 #[tokio::test]
 async fn a_dropped_server_ends_its_connections() {
-    for transport in [
-        ChannelTransport::Unix,
-        ChannelTransport::Tcp,
-        ChannelTransport::Local,
-    ] {
-        let endpoint = endpoint();
+    for transport in TRANSPORTS {
+        let endpoint = endpoint_for(transport);
         let keeper = Keeper::new();
         let server = endpoint.serve_sink(transport, keeper.clone()).unwrap();
         let link = endpoint.dial_link::<Numbered>(server.addr()).unwrap();
@@ -181,4 +177,63 @@ async fn a_session_of_a_receiver_that_stopped_is_a_new_one_for_the_next() {
     assert!(!wire.reopen(&open).await.resumed);
     wire.send(&[data(SESSION, 1, "two")]).await;
     assert_eq!(second.next_text().await, "two");
+}
+
+#[tokio::test]
+async fn a_number_whose_receiver_is_gone_is_not_served() {
+    let endpoint = endpoint();
+    let server = endpoint
+        .serve_sink(ChannelTransport::Local, Keeper::new())
+        .unwrap();
+    let addr = server.addr().clone();
+    let link = endpoint.dial_link::<Numbered>(&addr).unwrap();
+    soon(link.watch().active()).await.unwrap();
+    soon(server.stop()).await;
+    let error = endpoint.dial_link::<Numbered>(&addr).unwrap_err();
+    assert_eq!(error, DialError::NotServed(addr.clone()));
+    // It is not chosen for another one, so that nobody gets what was for the first.
+    let next = endpoint
+        .serve_sink(ChannelTransport::Local, Keeper::new())
+        .unwrap();
+    assert_ne!(next.addr(), &addr);
+}
+
+#[tokio::test]
+async fn after_a_shutdown_no_task_is_left_on_any_transport() {
+    for transport in TRANSPORTS {
+        let tasks = || {
+            tokio::runtime::Handle::current()
+                .metrics()
+                .num_alive_tasks()
+        };
+        let before = tasks();
+        let endpoint = endpoint_for(transport);
+        let keeper = Keeper::new();
+        let server = endpoint.serve_sink(transport, keeper.clone()).unwrap();
+        let mut clerk = Clerk::new();
+        // One that is closed, one that is dropped, and one that stays.
+        let links: Vec<_> = (0..3)
+            .map(|_| endpoint.dial_link(server.addr()).unwrap())
+            .collect();
+        for link in &links {
+            clerk.post(link, payload("x"));
+        }
+        for _ in &links {
+            clerk.next().await;
+        }
+        assert!(before < tasks(), "{transport}");
+        let mut links = links.into_iter();
+        soon(links.next().unwrap().close(DEADLINE)).await;
+        drop(links.next());
+        let report = soon(endpoint.shutdown(DEADLINE)).await;
+        assert_eq!(report.stuck_tasks, 0, "{transport}");
+        // A task that has ended is counted until its thread has come to that.
+        for _ in 0..1000 {
+            if tasks() == before {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(tasks(), before, "{transport}");
+    }
 }

@@ -25,7 +25,7 @@ use tokio_rustls::{
 };
 
 use crate::{
-    by_hand::{CLOSED, HEADER, Open, accepted, data, handshake, hello},
+    by_hand::{CLOSED, HEADER, OPENED, Open, REFUSED, accepted, data, handshake, hello},
     certificates::{Authority, Certified},
     rig::*,
 };
@@ -288,7 +288,10 @@ struct TlsByHand {
 
 impl TlsByHand {
     fn new() -> Self {
-        let own = AUTHORITY.certify(|_| ());
+        Self::of(&AUTHORITY.certify(|_| ()))
+    }
+
+    fn of(own: &Certified) -> Self {
         let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(der(&AUTHORITY.pem())).unwrap();
@@ -388,4 +391,44 @@ async fn much_goes_over_tls_in_both_sizes() {
     keeper.until_lost(1).await;
     soon(server.stop()).await;
     assert_eq!(server.stats().broken, 0, "a close is no cut");
+}
+
+/// Connects with a certificate and opens the session of `Open::new(1)`. Returns the connection, and the kind and the
+/// body of the answer.
+async fn open_as(own: &Certified, addr: &ChannelAddr) -> (TlsStream<TcpStream>, u8, Vec<u8>) {
+    let mut stream = TlsByHand::of(own).connect(addr).await;
+    let said = [hello(), Open::new(1).frame(1).bytes()].concat();
+    stream.write_all(&said).await.unwrap();
+    let mut greeting = vec![0; handshake(1, &accepted(7)).len()];
+    soon(stream.read_exact(&mut greeting)).await.unwrap();
+    let mut head = [0; HEADER];
+    soon(stream.read_exact(&mut head)).await.unwrap();
+    let len = u32::from_le_bytes(head[4..8].try_into().unwrap());
+    let mut body = vec![0; len as usize];
+    soon(stream.read_exact(&mut body)).await.unwrap();
+    (stream, head[0], body)
+}
+
+#[tokio::test]
+async fn a_session_is_resumed_by_no_other_key_than_the_one_that_opened_it() {
+    let (owner, thief) = (AUTHORITY.certify(|_| ()), AUTHORITY.certify(|_| ()));
+    let endpoint = endpoint();
+    let keeper = Keeper::new();
+    let server = endpoint
+        .serve_sink(ChannelTransport::Tls, keeper.clone())
+        .unwrap();
+    let (mut live, kind, _) = open_as(&owner, server.addr()).await;
+    assert_eq!(kind, OPENED);
+    live.write_all(&data(1, 0, "one").bytes()).await.unwrap();
+    assert_eq!(keeper.next_text().await, "one");
+    // It is trusted, and says everything that the owner does.
+    let (_stolen, kind, body) = open_as(&thief, server.addr()).await;
+    assert_eq!((kind, body[0]), (REFUSED, 5), "for the identity");
+    live.write_all(&data(1, 1, "two").bytes()).await.unwrap();
+    assert_eq!(keeper.next_text().await, "two");
+    drop(live);
+    keeper.until_lost(1).await;
+    let (_again, kind, body) = open_as(&owner, server.addr()).await;
+    assert_eq!((kind, body[8]), (OPENED, 1), "resumed");
+    assert_eq!(keeper.peers().len(), 1);
 }

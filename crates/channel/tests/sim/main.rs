@@ -25,16 +25,21 @@ use std::{
 use hypermesh_channel::SimNetwork;
 use tokio::runtime::Builder;
 
+use crate::sessions::Ways;
+
 /// A program that runs on a network and draws all that is random from the seed.
 type Campaign = fn(SimNetwork, u64) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// The campaigns, each with the number of seeds that are tried if nobody says how many.
-const CAMPAIGNS: [(&str, usize, Campaign); 2] = [
+const CAMPAIGNS: [(&str, usize, Campaign); 3] = [
     ("streams", 30, |network, seed| {
         Box::pin(streams::run(network, seed))
     }),
     ("sessions", 2000, |network, seed| {
-        Box::pin(sessions::run(network, seed))
+        Box::pin(sessions::run(network, seed, Ways::Direct))
+    }),
+    ("gateways", 300, |network, seed| {
+        Box::pin(sessions::run(network, seed, Ways::Gateways))
     }),
 ];
 

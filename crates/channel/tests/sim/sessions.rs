@@ -1,5 +1,6 @@
-//! Sessions under random faults: links of both kinds from some nodes to others, which crash, stop, read slowly and
-//! lose each other.
+//! Sessions under random faults: links of all kinds, some of them duplex, from some nodes to others, which crash, stop,
+//! read slowly and lose each other. The links are direct; or they lead through gateways, over one path or two, and then
+//! each node that serves is a gateway to the others, so that gateways crash, stop and are cut off as those do.
 //!
 //! # Invariants
 //!
@@ -11,10 +12,13 @@
 //! - **INV-5**: once all faults are over every outcome is known after the connect timeout and the stall timeout that
 //!   links have by default, and every link that is dialled then delivers.
 //! - **INV-6**: an endpoint that is shut down leaves no task, and one that is dropped none after a while.
-//! - **INV-7**: no peer is taken for one that acknowledges nothing, or for one that breaks the protocol.
+//! - **INV-7**: no peer is taken for one that acknowledges nothing, or for one that breaks the protocol. A gateway that
+//!   keeps as much as a receiver takes has room for everything.
 
 mod dialling;
+mod duplex;
 mod ledger;
+mod overruns;
 mod serving;
 
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
@@ -34,7 +38,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     dialling::{Dialling, Kind, To},
-    ledger::Ledger,
+    ledger::{Gateways, Ledger},
+    overruns::Overruns,
     serving::{Command, Serving},
 };
 
@@ -49,48 +54,86 @@ const PATIENCE: Duration = Duration::from_secs(60 + 30);
 /// How long the tasks of an endpoint that is dropped may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// The longest message of all.
+const MAX_MESSAGE: u64 = 3 << 20;
+
+/// What the frames of a link that wait in a gateway cost besides their messages.
+const FRAMES: u64 = 4 << 10;
+
 /// No life of a node has more links than these.
 const MAX_LINKS: u64 = 3;
+
+/// How links lead to where they end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ways {
+    Direct,
+    /// Mostly through one gateway or two.
+    Gateways,
+}
 
 /// What all programs of a seed share.
 struct World {
     network: SimNetwork,
     ledger: Ledger,
+    gateways: Gateways,
     /// All faults are over, and nobody is slow any more.
     calm: CancellationToken,
 }
 
 /// Runs the traffic and the faults of a seed.
-pub(crate) async fn run(network: SimNetwork, seed: u64) {
+pub(crate) async fn run(network: SimNetwork, seed: u64, ways: Ways) {
     let mut rng = Rng::new(seed);
+    let overruns = Overruns::default();
+    let _guard = tracing::subscriber::set_default(overruns.clone());
     // In some seeds messages are so long that they travel in chunks.
     let large = rng.chance(1.0 / 16.0);
+    let gateways = match ways {
+        Ways::Direct => Gateways::None,
+        Ways::Gateways => *pick(
+            &mut rng,
+            &[Gateways::Roomy, Gateways::Roomy, Gateways::Tight],
+        ),
+    };
     let world = Arc::new(World {
         network,
-        ledger: Ledger::default(),
+        ledger: Ledger::new(gateways),
+        gateways,
         calm: CancellationToken::new(),
     });
-    let serving = &SERVING[..1 + rng.below(3) as usize];
+    let serving = match ways {
+        Ways::Direct => &SERVING[..1 + rng.below(3) as usize],
+        Ways::Gateways => &SERVING[..2 + rng.below(2) as usize],
+    };
     let dialling = &DIALLING[..1 + rng.below(4) as usize];
     world
         .network
         .set_default_conditions(conditions(&mut rng, large));
     let (mut servers, mut commands, mut places) = (JoinSet::new(), Vec::new(), Vec::new());
-    for name in serving {
+    let mut all_limits: Vec<_> = serving.iter().map(|_| limits(&mut rng, large)).collect();
+    set_room(gateways, &mut all_limits);
+    for (name, limits) in serving.iter().zip(all_limits) {
         let (sender, receiver) = mpsc::channel(8);
         commands.push(sender);
-        let limits = limits(&mut rng, large);
         let max = limits.message;
-        places.push(To { name, max });
+        places.push(To {
+            name,
+            max,
+            gateways: if ways == Ways::Direct { &[] } else { serving },
+        });
         let node = Serving::new(world.clone(), name, limits, Rng::new(rng.next_u64()));
         servers.spawn(node.run(receiver));
     }
     let (mut drivers, mut hosts) = (JoinSet::new(), Vec::new());
     for name in dialling {
-        let host = Dialling::new(world.clone(), name, limits(&mut rng, large));
+        let host = Dialling::new(
+            world.clone(),
+            name,
+            limits(&mut rng, large),
+            Rng::new(rng.next_u64()),
+        );
         for _ in 0..1 + rng.below(MAX_LINKS) {
             let to = *pick(&mut rng, &places);
-            let kind = *pick(&mut rng, &[Kind::Parcels, Kind::Typed]);
+            let kind = *pick(&mut rng, &[Kind::Parcels, Kind::Typed, Kind::Duplex]);
             drivers.spawn(dialling::drive(
                 host.clone(),
                 kind,
@@ -123,6 +166,8 @@ pub(crate) async fn run(network: SimNetwork, seed: u64) {
     sleep(LAST_WORDS).await;
     let n_tasks = Handle::current().metrics().num_alive_tasks();
     assert_eq!(n_tasks, 0, "INV-6");
+    let has_room = gateways == Gateways::Roomy;
+    assert!(!has_room || overruns.count() == 0, "INV-7: in a gateway");
 }
 
 /// Ends all faults.
@@ -145,7 +190,13 @@ async fn strike(
     let network = &world.network;
     let server = rng.below(serving.len() as u64) as usize;
     let host = pick(rng, hosts);
-    let (here, there) = (host.name, serving[server]);
+    let there = serving[server];
+    let is_behind = world.gateways != Gateways::None && rng.chance(0.4);
+    let here = if is_behind {
+        serving[(server + 1) % serving.len()]
+    } else {
+        host.name
+    };
     match rng.below(16) {
         0..=3 => network.cut(here, there),
         4 | 5 => network.half_open(here, there),
@@ -194,6 +245,7 @@ impl World {
         let mut options = EndpointOptions::new(Handle::current());
         options.sim = Some(self.network.node(name));
         options.limits = limits.clone();
+        options.gateway = self.gateways != Gateways::None;
         Endpoint::new(options)
     }
 }
@@ -233,7 +285,7 @@ fn limits(rng: &mut Rng, large: bool) -> Limits {
     limits.sender_queue_messages = *pick(rng, &[1, 3, 40, 40]);
     limits.sender_queue_bytes = *pick(rng, &[1, 5_000, 1 << 20, 8 << 20]);
     if large {
-        limits.message = 3 << 20;
+        limits.message = MAX_MESSAGE;
     }
     limits.receiver_queue_messages = *pick(rng, &[1, 2, 3, 30]);
     limits.receiver_queue_bytes = *pick(rng, &[1, 100, 5_000, 1 << 20]);
@@ -244,6 +296,19 @@ fn limits(rng: &mut Rng, large: bool) -> Limits {
     limits.ack_delay = Duration::from_millis(*pick(rng, &[0, 5, 5, 100]));
     limits.gone_timeout = *pick(rng, &[None, None, Some(Duration::from_millis(250))]);
     limits
+}
+
+/// Gives gateways room for what any of the receivers lets wait, or for hardly anything.
+fn set_room(gateways: Gateways, all: &mut [Limits]) {
+    let most = |of: fn(&Limits) -> u64| all.iter().map(of).max().unwrap_or_default();
+    let waiting = most(|limits| limits.receiver_queue_bytes) + most(|limits| limits.message);
+    for limits in all {
+        limits.relay_queue_bytes = match gateways {
+            Gateways::Tight => 1,
+            // There is room for one message of its own.
+            _ => (waiting + FRAMES).saturating_sub(limits.message),
+        };
+    }
 }
 
 fn pick<'a, T>(rng: &mut Rng, values: &'a [T]) -> &'a T {

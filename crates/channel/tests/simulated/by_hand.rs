@@ -1,7 +1,15 @@
-//! A peer that speaks the protocol by hand: it opens sessions and answers pings, and acknowledges nothing.
+//! A peer that speaks the protocol by hand: it opens sessions, pings and answers pings, and acknowledges
+//! nothing.
 
 use hypermesh_channel::SimNode;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    select,
+    sync::mpsc,
+    time::interval,
+};
+
+use crate::rig::SECOND;
 
 const OPEN: u8 = 8;
 const OPENED: u8 = 9;
@@ -21,24 +29,50 @@ pub(crate) async fn serve(node: SimNode, name: &str) {
     answer.extend([9, 0, 0]);
     answer.extend(7u64.to_le_bytes());
     writer.write_all(&answer).await.unwrap();
-    let mut header = [0; 16];
-    // Until the other end has enough of it.
-    while reader.read_exact(&mut header).await.is_ok() {
-        let len = u32::from_le_bytes(header[4..8].try_into().unwrap());
-        let mut body = vec![0; len as usize];
-        reader.read_exact(&mut body).await.unwrap();
-        let (kind, body) = match header[0] {
-            OPEN => (OPENED, opened()),
-            PING => (PONG, Vec::new()),
-            _ => continue,
-        };
-        let mut frame = vec![kind, 0, 0, 0];
-        frame.extend((body.len() as u32).to_le_bytes());
-        frame.extend(&header[8..12]);
-        frame.extend([0; 4]);
-        frame.extend(body);
-        writer.write_all(&frame).await.unwrap();
+    // As many as there are frames.
+    let (answers, mut said) = mpsc::unbounded_channel();
+    let reading = async {
+        let mut header = [0; 16];
+        // Until the other end has enough of it.
+        while reader.read_exact(&mut header).await.is_ok() {
+            let len = u32::from_le_bytes(header[4..8].try_into().unwrap());
+            let mut body = vec![0; len as usize];
+            if reader.read_exact(&mut body).await.is_err() {
+                break;
+            }
+            let session = u32::from_le_bytes(header[8..12].try_into().unwrap());
+            match header[0] {
+                OPEN => answers.send(frame(OPENED, session, &opened())).unwrap(),
+                PING => answers.send(frame(PONG, 0, &[])).unwrap(),
+                _ => {}
+            }
+        }
+    };
+    let writing = async {
+        let mut asking = interval(5 * SECOND);
+        loop {
+            let frame = select! {
+                biased;
+                frame = said.recv() => frame.unwrap(),
+                _ = asking.tick() => frame(PING, 0, &[]),
+            };
+            // An end that is gone is no loss.
+            let _ = writer.write_all(&frame).await;
+        }
+    };
+    select! {
+        () = reading => {}
+        () = writing => {}
     }
+}
+
+fn frame(kind: u8, session: u32, body: &[u8]) -> Vec<u8> {
+    let mut frame = vec![kind, 0, 0, 0];
+    frame.extend((body.len() as u32).to_le_bytes());
+    frame.extend(session.to_le_bytes());
+    frame.extend([0; 4]);
+    frame.extend(body);
+    frame
 }
 
 /// Returns the body of a frame that opens a new session with much credit.

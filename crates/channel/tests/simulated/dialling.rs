@@ -1,6 +1,7 @@
 //! How often a link dials.
 
-use hypermesh_channel::{CloseReason, FailReason, Outcome, SimNetwork};
+use hypermesh_channel::{CloseReason, FailReason, Outcome, Route, SimNetwork};
+use tokio::time::Instant;
 
 use crate::rig::*;
 
@@ -111,6 +112,99 @@ async fn a_refusal_for_good_is_not_asked_for_again() {
     assert!(is_refused, "{outcome:?}");
     pass(5 * SECOND).await;
     check_no_dials(&network).await;
+    near.shutdown(SECOND).await;
+    far.shutdown(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_that_is_over_ends_a_link_whose_next_path_is_still_dialled() {
+    let network = network(10);
+    let near = endpoint_with(&network, "a", |limits| {
+        limits.connect_timeout = 3 * SECOND;
+    });
+    let far = endpoint(&network, "b");
+    let _server = far.serve_sink(addr("s"), Keeper::new(usize::MAX)).unwrap();
+    network.partition("a", "b");
+    // Nobody is at the first one, and the attempt at the second one takes five seconds.
+    let mut clerk = Clerk::over(&near, Route::via([addr("g")], addr("s")).or_direct());
+    let began = Instant::now();
+    clerk.post("one");
+    let outcome = clerk.outcome("one").await;
+    let Outcome::Failed(FailReason::Unreachable(error)) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(error.addr, addr("g"));
+    assert!(began.elapsed() < 4 * SECOND, "{:?}", began.elapsed());
+    near.shutdown(SECOND).await;
+    far.shutdown(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_posted_to_nobody_fails_after_a_minute_with_what_was_tried() {
+    let network = network(1);
+    let near = endpoint(&network, "a");
+    let mut clerk = Clerk::new(&near, "s");
+    let began = Instant::now();
+    clerk.post("one");
+    pass(30 * SECOND).await;
+    clerk.assert_nothing();
+    let outcome = clerk.outcome("one").await;
+    let Outcome::Failed(FailReason::Unreachable(error)) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(began.elapsed().as_secs(), 60);
+    assert_eq!((error.addr.clone(), error.tried.len()), (addr("s"), 1));
+    assert!(error.attempts > 50, "{error}");
+    assert!(
+        error.tried[0].error.to_string().contains("refused"),
+        "{error}"
+    );
+    // What comes later fails at once.
+    let closed = clerk.link().watch().closed().await;
+    assert_eq!(closed, CloseReason::Unreachable(error.clone()));
+    clerk.post("two");
+    let failed = Outcome::Failed(FailReason::Unreachable(error));
+    assert_eq!(clerk.outcome("two").await, failed);
+    assert_eq!(began.elapsed().as_secs(), 60);
+    near.shutdown(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_link_works_whatever_ended_the_one_before() {
+    let network = network(1);
+    let (near, far) = (endpoint(&network, "a"), endpoint(&network, "b"));
+    // Nobody is there.
+    let unreachable = Clerk::new(&near, "s");
+    unreachable.post("lost");
+    let reason = unreachable.link().watch().closed().await;
+    assert!(matches!(reason, CloseReason::Unreachable(_)), "{reason}");
+    // Somebody else is there.
+    let (_, rx) = far.serve::<String>(addr("s")).unwrap();
+    let refused = Clerk::new(&near, "s");
+    refused.post("lost");
+    let reason = refused.link().watch().closed().await;
+    assert!(matches!(reason, CloseReason::Refused(_)), "{reason}");
+    // The receiver comes, and stops.
+    let server = far.serve_sink(addr("s"), Keeper::new(1)).unwrap();
+    let mut stopped = Clerk::new(&near, "s");
+    stopped.post("one");
+    assert_eq!(stopped.outcome("one").await, Outcome::Acked);
+    server.stop().await;
+    let reason = stopped.link().watch().closed().await;
+    assert_eq!(reason, CloseReason::PeerClosed);
+    // It comes again, and takes nothing until this end gives up.
+    let keeper = Keeper::new(0);
+    let _server = far.serve_sink(addr("s"), keeper.clone()).unwrap();
+    let closed = Clerk::new(&near, "s");
+    closed.post("two");
+    let report = closed.link().close(SECOND).await;
+    assert_eq!(report.unknown, 1);
+    keeper.allow(10);
+    let mut clerk = Clerk::new(&near, "s");
+    clerk.post("three");
+    assert_eq!(clerk.outcome("three").await, Outcome::Acked);
+    assert!(keeper.kept().ends_with("three"), "{}", keeper.kept());
+    rx.close().await;
     near.shutdown(SECOND).await;
     far.shutdown(SECOND).await;
 }

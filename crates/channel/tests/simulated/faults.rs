@@ -3,7 +3,8 @@
 use std::{num::NonZeroU64, panic::resume_unwind, sync::Arc};
 
 use hypermesh_channel::{
-    Flow, LinkStatus, Outcome, Payload, Peer, SimConditions, SimNetwork, Sink, UnknownReason,
+    CloseReason, Flow, LinkStatus, Outcome, Payload, Peer, SimConditions, SimNetwork, Sink,
+    UnknownReason,
 };
 use hypermesh_testkit::Rng;
 
@@ -102,6 +103,46 @@ async fn what_a_peer_may_have_got_before_its_restart_is_unknown_and_the_rest_rea
     assert!(first.kept().starts_with("one"));
     near.shutdown(SECOND).await;
     far.shutdown(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_is_killed_for_good_leaves_what_was_written_unknown_and_the_rest_failed() {
+    let network = network(10);
+    let far = endpoint(&network, "b");
+    let keeper = Keeper::new(usize::MAX);
+    let server = far.serve_sink(addr("s"), keeper.clone()).unwrap();
+    let near = endpoint(&network, "a");
+    let mut clerk = Clerk::new(&near, "s");
+    clerk.post("one");
+    assert_eq!(clerk.outcome("one").await, Outcome::Acked);
+    for body in ["two", "three"] {
+        clerk.post(body);
+    }
+    pass(MS).await;
+    network.restart("b");
+    drop((server, far));
+    let killed = tokio::time::Instant::now();
+    let mut watch = clerk.link().watch();
+    assert!(matches!(
+        watch.changed().await,
+        LinkStatus::Connecting { .. }
+    ));
+    clerk.post("four");
+    for body in ["two", "three"] {
+        let outcome = clerk.outcome(body).await;
+        assert!(
+            matches!(outcome, Outcome::Unknown(_)),
+            "{body}: {outcome:?}"
+        );
+    }
+    let reason = watch.closed().await;
+    assert!(matches!(reason, CloseReason::Unreachable(_)), "{reason}");
+    let failed = Outcome::Failed(reason.into());
+    assert_eq!(clerk.outcome("four").await, failed);
+    assert!(killed.elapsed() <= 61 * SECOND, "{:?}", killed.elapsed());
+    clerk.post("five");
+    assert_eq!(clerk.outcome("five").await, failed);
+    near.shutdown(SECOND).await;
 }
 
 /// Loses the acknowledgement of a message and the connection for so many seconds, and returns what becomes of it.

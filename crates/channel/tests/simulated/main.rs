@@ -8,6 +8,9 @@
 )]
 
 mod by_hand;
+mod calls;
+mod cost;
+mod crowds;
 mod dialling;
 mod faults;
 mod idle;

@@ -36,33 +36,54 @@ async fn a_peer_that_answers_and_acknowledges_nothing_is_given_up_after_the_stal
     peer.join_next().await.unwrap().unwrap();
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_frozen_peer_is_cut_soon_and_given_up_later() {
+/// Freezes a peer that takes so many messages, so many seconds after a message that it took, and checks when its
+/// connection is cut, and what becomes of the next message.
+async fn check_frozen(seconds: u32, allowed: usize, posted: &[&str]) {
     let network = network(1);
-    let far = endpoint(&network, "b");
-    let keeper = Keeper::new(usize::MAX);
+    let far = endpoint_with(&network, "b", |limits| limits.receiver_queue_messages = 1);
+    let keeper = Keeper::new(allowed);
     let _server = far.serve_sink(addr("s"), keeper.clone()).unwrap();
     let near = endpoint(&network, "a");
     let mut clerk = Clerk::new(&near, "s");
     clerk.post("one");
     assert_eq!(clerk.outcome("one").await, Outcome::Acked);
+    posted.iter().for_each(|body| clerk.post(body));
+    pass(SECOND * seconds).await;
     network.freeze("b");
     let frozen = Instant::now();
-    clerk.post("two");
+    clerk.post("last");
     let mut watch = clerk.link().watch();
     let status = watch.changed().await;
     assert!(
         matches!(status, LinkStatus::Connecting { .. }),
         "{status:?}"
     );
-    // The first ping goes out when nothing came for a whole interval, and three have a time of their own.
-    check_elapsed(frozen, 15, 25);
-    let outcome = clerk.outcome("two").await;
-    assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
-    check_elapsed(frozen, 60, 85);
+    check_elapsed(frozen, 15, 20);
+    for body in posted {
+        let outcome = clerk.outcome(body).await;
+        assert!(!matches!(outcome, Outcome::Acked), "{outcome:?}");
+    }
+    let outcome = clerk.outcome("last").await;
+    // Without credit for it, it was not sent.
+    let has_credit = posted.is_empty();
+    let is_unknown = matches!(outcome, Outcome::Unknown(_));
+    let is_failed = matches!(outcome, Outcome::Failed(FailReason::Unreachable(_)));
+    assert!(
+        if has_credit { is_unknown } else { is_failed },
+        "{outcome:?}"
+    );
+    check_elapsed(frozen, 75, 80);
     near.shutdown(SECOND).await;
     network.thaw("b");
     far.shutdown(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frozen_peer_is_cut_after_15_seconds_and_given_up_within_80() {
+    for seconds in 0..6 {
+        check_frozen(seconds, usize::MAX, &[]).await;
+        check_frozen(seconds, 1, &["two", "three"]).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,4 +267,39 @@ async fn a_backlog_of_ten_minutes_on_a_slow_link_fails_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_message_that_takes_longer_than_the_stall_timeout_arrives() {
     check_slow(50_000, 1, 6_000_000, 120).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_in_one_frame_arrives_however_long_that_takes() {
+    for bandwidth in [30_000, 10_000, 2_000] {
+        for len in [60_000, 900_000] {
+            check_slow(bandwidth, 1, len, len as u64 / bandwidth).await;
+            check_slow(bandwidth, 3, len, 3 * len as u64 / bandwidth).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_slowly_and_acknowledges_nothing_is_given_up_when_the_first_is_written() {
+    let network = network(1);
+    let slow = SimConditions::new(MS..=MS).with_bandwidth(NonZeroU64::new(10_000).unwrap());
+    network.set_default_conditions(slow);
+    let mut peer = JoinSet::new();
+    peer.spawn(by_hand::serve(network.node("b"), "s"));
+    tokio::task::yield_now().await;
+    let near = endpoint(&network, "a");
+    let mut clerk = Clerk::new(&near, "s");
+    clerk.link().watch().active().await.unwrap();
+    let posted = Instant::now();
+    let long = "x".repeat(500_000);
+    // More than it reads in a quarter of an hour, and has credit for.
+    for _ in 0..20 {
+        clerk.post(&long);
+    }
+    let outcome = clerk.outcome(&long).await;
+    assert_eq!(outcome, Outcome::Unknown(UnknownReason::Stalled));
+    // The first one takes 50 s, some of which the network holds when it is written.
+    check_elapsed(posted, 50, 100);
+    near.shutdown(SECOND).await;
+    peer.join_next().await.unwrap().unwrap();
 }

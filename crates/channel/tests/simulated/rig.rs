@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use hypermesh_channel::{
     ChannelAddr, Endpoint, EndpointOptions, Flow, Limits, Link, Outcome, Parcel, Payload, Peer,
-    SimConditions, SimName, SimNetwork, Sink,
+    Route, SimConditions, SimName, SimNetwork, Sink,
 };
 use tokio::{
     runtime::Handle,
@@ -108,10 +108,14 @@ pub(crate) struct Clerk {
 
 impl Clerk {
     pub(crate) fn new(endpoint: &Endpoint, to: &str) -> Self {
+        Self::over(endpoint, Route::direct(addr(to)))
+    }
+
+    pub(crate) fn over(endpoint: &Endpoint, route: Route) -> Self {
         // As many as there are parcels.
         let (report, reports) = mpsc::unbounded_channel();
         Self {
-            link: endpoint.dial_link(&addr(to)).unwrap(),
+            link: endpoint.dial_link(route).unwrap(),
             report,
             reports,
         }
@@ -122,8 +126,13 @@ impl Clerk {
     }
 
     pub(crate) fn parcel(&self, body: &str) -> Reporting {
+        self.parcel_of(text(body))
+    }
+
+    /// Returns a parcel whose body is a text.
+    pub(crate) fn parcel_of(&self, payload: Payload) -> Reporting {
         Reporting {
-            payload: text(body),
+            payload,
             report: self.report.clone(),
         }
     }

@@ -6,6 +6,7 @@
 )]
 
 mod bounces;
+mod connections;
 mod fixture;
 mod folding;
 mod gateways;

@@ -14,40 +14,45 @@ use super::parsing::check_full;
 /// Runs that are looked at of a value that may have many.
 const N_RUNS: usize = 200;
 
-pub(super) fn extent(bytes: &[u8]) {
+/// The encodings of an extent.
+pub fn decode_extent(bytes: &[u8]) -> bool {
     check(bytes, |extent: &Extent| {
         assert!(extent.sizes().all(|size| 0 < size));
         assert_eq!(extent.sizes().product::<usize>(), extent.count());
         assert_eq!(extent.to_string().parse().as_ref(), Ok(extent));
-    });
+    })
 }
 
-pub(super) fn point(bytes: &[u8]) {
+/// The encodings of a point.
+pub fn decode_point(bytes: &[u8]) -> bool {
     check(bytes, |point: &Point| {
         assert!(point.rank() < point.extent().count());
-    });
+    })
 }
 
-pub(super) fn range(bytes: &[u8]) {
+/// The encodings of a range.
+pub fn decode_range(bytes: &[u8]) -> bool {
     check(bytes, |range: &Range| {
         let dim = Region::of(Extent::new([("x", 10)]).expect("a legal extent"));
         if let Ok(part) = dim.range("x", *range) {
             assert!(part.count() <= 10);
         }
-    });
+    })
 }
 
-pub(super) fn region(bytes: &[u8]) {
+/// The encodings of a region.
+pub fn decode_region(bytes: &[u8]) -> bool {
     check(bytes, |region: &Region| {
         let last = Ordinal(region.count() - 1);
         let rank = region.rank_at(last).expect("the last ordinal has a rank");
         assert_eq!(region.ordinal_of(rank), Ok(last));
         assert!(rank < Rank(region.base().count()));
         check_full(region);
-    });
+    })
 }
 
-pub(super) fn rank_set(bytes: &[u8]) {
+/// The encodings of a rank set.
+pub fn decode_rank_set(bytes: &[u8]) -> bool {
     check(bytes, |set: &RankSet| {
         let mut end = None;
         for run in set.runs().take(N_RUNS) {
@@ -56,10 +61,11 @@ pub(super) fn rank_set(bytes: &[u8]) {
             end = Some(run.end);
         }
         assert_eq!(set.is_empty(), set.count() == 0);
-    });
+    })
 }
 
-pub(super) fn rank_map(bytes: &[u8]) {
+/// The encodings of a rank map.
+pub fn decode_rank_map(bytes: &[u8]) -> bool {
     check(bytes, |map: &RankMap<u8>| {
         assert_eq!(map.get(Ordinal(map.count())), None);
         let mut end = 0;
@@ -68,10 +74,11 @@ pub(super) fn rank_map(bytes: &[u8]) {
             end = run.end;
         }
         assert!(end <= map.count());
-    });
+    })
 }
 
-pub(super) fn overlay(bytes: &[u8]) {
+/// The encodings of an overlay.
+pub fn decode_overlay(bytes: &[u8]) -> bool {
     check(bytes, |overlay: &Overlay<u8>| {
         let mut last: Option<(usize, u8)> = None;
         for (run, value) in overlay.runs().take(N_RUNS) {
@@ -79,27 +86,32 @@ pub(super) fn overlay(bytes: &[u8]) {
             assert!(last.is_none_or(|(end, _)| end <= run.start) && !touches && !run.is_empty());
             last = Some((run.end, *value));
         }
-    });
+    })
 }
 
-pub(super) fn selection(bytes: &[u8]) {
+/// The encodings of a selection.
+pub fn decode_selection(bytes: &[u8]) -> bool {
     check(bytes, |selection: &Selection| {
         assert_eq!(selection.to_string().parse().as_ref(), Ok(selection));
-    });
+    })
 }
 
-fn check<T>(bytes: &[u8], keeps_promises: impl Fn(&T))
+fn check<T>(bytes: &[u8], keeps_promises: impl Fn(&T)) -> bool
 where
     T: DeserializeOwned + Serialize + PartialEq + Debug,
 {
+    let mut is_accepted = false;
     if let Ok(value) = postcard::from_bytes::<T>(bytes) {
+        is_accepted = true;
         keeps_promises(&value);
         let encoded = postcard::to_allocvec(&value).expect("a decoded value encodes");
         assert_eq!(postcard::from_bytes::<T>(&encoded).as_ref(), Ok(&value));
     }
     if let Ok(value) = serde_json::from_slice::<T>(bytes) {
+        is_accepted = true;
         keeps_promises(&value);
         let encoded = serde_json::to_vec(&value).expect("a decoded value encodes");
         assert_eq!(serde_json::from_slice::<T>(&encoded).ok(), Some(value));
     }
+    is_accepted
 }

@@ -8,19 +8,24 @@ use hypermesh_ndslice::{Extent, ParseError, Point, Region, Selection, shape};
 /// Ranks that are looked at of a region that may have billions.
 const N_RANKS: usize = 200;
 
-pub(super) fn extent(bytes: &[u8]) {
-    round_trip::<Extent>(bytes);
+/// The text of an extent.
+pub fn extent(bytes: &[u8]) -> bool {
+    round_trip::<Extent>(bytes).is_some()
 }
 
-pub(super) fn point(bytes: &[u8]) {
-    if let Some(point) = round_trip::<Point>(bytes) {
+/// The text of a point.
+pub fn point(bytes: &[u8]) -> bool {
+    let point = round_trip::<Point>(bytes);
+    if let Some(point) = &point {
         assert!(point.rank() < point.extent().count());
     }
+    point.is_some()
 }
 
-pub(super) fn region(bytes: &[u8]) {
+/// The text of a region.
+pub fn region(bytes: &[u8]) -> bool {
     let Some(region) = parsed::<Region>(bytes) else {
-        return;
+        return false;
     };
     // The text states no base, so the values need not be equal.
     let text = region.to_string();
@@ -30,28 +35,33 @@ pub(super) fn region(bytes: &[u8]) {
     let first = |region: &Region| region.ranks().take(N_RANKS).collect::<Vec<_>>();
     assert_eq!(first(&again), first(&region));
     check_full(&region);
+    true
 }
 
-pub(super) fn full_region(bytes: &[u8]) {
+/// The full text of a region.
+pub fn full_region(bytes: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(bytes) else {
-        return;
+        return false;
     };
-    match Region::parse_full_text(text) {
+    let region = Region::parse_full_text(text);
+    match &region {
         Ok(region) => {
-            check_full(&region);
+            check_full(region);
             let is_other = text.parse::<Extent>().is_ok()
                 || text.parse::<Point>().is_ok()
                 || text.parse::<Region>().is_ok()
                 || text.parse::<Selection>().is_ok();
             assert!(!is_other, "a text of two forms");
         }
-        Err(error) => check_error(text, &error),
+        Err(error) => check_error(text, error),
     }
+    region.is_ok()
 }
 
-pub(super) fn selection(bytes: &[u8]) {
+/// The text of a selection.
+pub fn selection(bytes: &[u8]) -> bool {
     let Some(selection) = round_trip::<Selection>(bytes) else {
-        return;
+        return false;
     };
     let shape = shape!(a = 3, b = 4, c = 5);
     let ranks = selection.ranks_seeded(&shape, 7);
@@ -62,6 +72,7 @@ pub(super) fn selection(bytes: &[u8]) {
     if let Ok(picture) = selection.explain_seeded(&shape, 7) {
         assert!(picture.len() < 8192);
     }
+    true
 }
 
 /// A region parses from its full text.

@@ -6,7 +6,6 @@
 )]
 
 mod algebra;
-mod corpus;
 mod errors;
 mod explain;
 mod extent;

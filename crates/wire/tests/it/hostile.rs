@@ -9,7 +9,7 @@ use hypermesh_wire::{
 };
 use serde::{Serialize, Serializer, de::DeserializeOwned, ser};
 
-use crate::allocations::counted;
+use hypermesh_testkit::counted;
 
 fn payload(body: &[u8]) -> Payload {
     Payload {
@@ -132,7 +132,8 @@ const TWO_TO_40: [u8; 6] = [0x80, 0x80, 0x80, 0x80, 0x80, 0x20];
 #[track_caller]
 fn check_memory<M: DeserializeOwned + Debug>(body: &[u8]) {
     let payload = payload(body);
-    let (result, bytes) = counted(|| decode::<M>(&payload));
+    let (result, allocated) = counted(|| decode::<M>(&payload));
+    let bytes = allocated.bytes;
     assert!(result.is_err());
     assert!(bytes <= 64 * 1024, "{bytes} bytes allocated");
 }
@@ -177,6 +178,11 @@ fn nesting_is_limited_on_both_sides() {
     assert_eq!(decode::<Chain>(&payload).unwrap(), deepest);
     let error = encode(&chain(MAX_DEPTH + 1)).unwrap_err();
     assert_eq!(error, EncodeError::TooDeep { max: MAX_DEPTH });
+    // One level more than the deepest, as nobody encodes it.
+    let mut body = payload.body.to_vec();
+    body.insert(0, 1);
+    check::<Chain>(&body, DecodeError::TooDeep { max: MAX_DEPTH });
+    assert_eq!(MAX_DEPTH, 128);
 }
 
 #[test]

@@ -4,15 +4,17 @@
     reason = "the helpers of tests may panic like the tests themselves"
 )]
 
-mod allocations;
+use hypermesh_testkit::CountingAllocator;
+
 mod any;
-mod corpus;
 mod derive;
 mod golden;
 mod headers;
 mod hostile;
 mod layout;
 mod parts;
-mod properties;
 mod round_trip;
 mod scratch;
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;

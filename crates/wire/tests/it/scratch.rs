@@ -2,10 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use hypermesh_testkit::counted;
 use hypermesh_wire::{Blob, Message, decode, decode_borrowed, encode, encode_with};
 use serde::{Serialize, Serializer};
-
-use crate::allocations::counted;
 
 #[derive(Message, Debug, Clone, PartialEq)]
 struct Order {
@@ -35,13 +34,13 @@ fn encoded<M: Serialize>(message: &M) -> (Vec<u8>, usize) {
 #[test]
 fn a_small_message_is_encoded_and_decoded_without_an_allocation() {
     encode_with(&order(), |_| ()).unwrap();
-    let (back, bytes) = counted(|| {
+    let (back, allocated) = counted(|| {
         encode_with(&order(), |encoded| {
             decode_borrowed::<Order>(encoded.body, encoded.parts)
         })
     });
     assert_eq!(back.unwrap().unwrap(), order());
-    assert_eq!(bytes, 0);
+    assert_eq!(allocated.bytes, 0);
 }
 
 #[test]
@@ -62,10 +61,10 @@ fn a_buffer_that_has_grown_large_is_not_kept() {
     let usual = vec![1_u8; 1000];
     encode_with(&usual, |_| ()).unwrap();
     let ((), again) = counted(|| encode_with(&usual, |_| ()).unwrap());
-    assert_eq!(again, 0);
+    assert_eq!(again.bytes, 0);
     encode_with(&vec![1_u8; 65_537], |_| ()).unwrap();
     let ((), small) = counted(|| encode_with(&1_u8, |_| ()).unwrap());
-    assert!((1..4096).contains(&small), "{small} bytes");
+    assert!((1..4096).contains(&small.bytes), "{small:?}");
 }
 
 /// Encodes itself once more, deeper, while it is being encoded.

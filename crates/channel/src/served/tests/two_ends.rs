@@ -195,6 +195,7 @@ impl Ends {
             sent: self.log.sent(),
             advertised: None,
             turn: 1,
+            layout: 0,
             roams: false,
             path: Vec::new(),
         };

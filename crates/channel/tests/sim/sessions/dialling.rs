@@ -7,15 +7,19 @@ use std::{
 
 use bytes::Bytes;
 use hypermesh_channel::{
-    DialError, Endpoint, Limits, Link, LinkStatus, Outcome, Parcel, SendCause, SendError, Tx,
+    ChannelAddr, DialError, Endpoint, Limits, Link, LinkStatus, Outcome, Parcel, Route, Rx,
+    SendCause, SendError, Tx,
 };
 use hypermesh_testkit::Rng;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
 use super::{
-    PATIENCE, World, addr,
+    PATIENCE, World, addr, duplex,
     ledger::{NUMBERS, Numbered, filling},
-    shut_down,
+    pick, shut_down,
 };
 
 /// The number of the link, the number of the message, and what it is filled with.
@@ -30,16 +34,24 @@ pub(super) struct Dialling {
     world: Arc<World>,
     limits: Limits,
     endpoint: Mutex<Endpoint>,
+    /// What receives on the ways back of duplex links.
+    receiving: Mutex<(Rng, JoinSet<()>)>,
 }
 
 impl Dialling {
-    pub(super) fn new(world: Arc<World>, name: &'static str, limits: Limits) -> Arc<Self> {
+    pub(super) fn new(
+        world: Arc<World>,
+        name: &'static str,
+        limits: Limits,
+        rng: Rng,
+    ) -> Arc<Self> {
         let endpoint = Mutex::new(world.endpoint(name, &limits));
         Arc::new(Self {
             name,
             world,
             limits,
             endpoint,
+            receiving: Mutex::new((rng, JoinSet::new())),
         })
     }
 
@@ -60,6 +72,16 @@ impl Dialling {
     pub(super) async fn end(&self) {
         let endpoint = self.endpoint();
         shut_down(&endpoint, self.name).await;
+        let mut receiving = std::mem::take(&mut self.receiving.lock().unwrap().1);
+        super::join(&mut receiving).await;
+    }
+
+    /// Receives what comes back on a link.
+    fn receive(&self, rx: Rx<Note>) {
+        let (rng, tasks) = &mut *self.receiving.lock().unwrap();
+        let rng = Rng::new(rng.next_u64());
+        let (world, limits) = (self.world.clone(), self.limits.clone());
+        tasks.spawn(duplex::receive(world, rx, limits, rng));
     }
 
     fn endpoint(&self) -> Endpoint {
@@ -72,6 +94,7 @@ impl Dialling {
 pub(super) enum Kind {
     Parcels,
     Typed,
+    Duplex,
 }
 
 /// A node that serves, and the largest message that it takes.
@@ -79,6 +102,36 @@ pub(super) enum Kind {
 pub(super) struct To {
     pub(super) name: &'static str,
     pub(super) max: u64,
+    /// Those through which it can be reached; it may be one of them itself.
+    pub(super) gateways: &'static [&'static str],
+}
+
+impl To {
+    /// Returns a way there: directly if there are no gateways, else over a path or two.
+    fn route(self, rng: &mut Rng) -> Route {
+        let mut others: Vec<_> = self.gateways.to_vec();
+        others.retain(|gateway| *gateway != self.name);
+        if others.is_empty() {
+            return Route::direct(addr(self.name));
+        }
+        let route = Route::via(path(&mut others.clone(), rng), addr(self.name));
+        if rng.chance(0.5) {
+            route
+        } else {
+            route.or_via(path(&mut others, rng))
+        }
+    }
+}
+
+/// Returns up to two of some gateways.
+fn path(gateways: &mut Vec<&str>, rng: &mut Rng) -> Vec<ChannelAddr> {
+    let n = *pick(rng, &[0, 1, 1, 2]);
+    let mut path = Vec::new();
+    while path.len() < n && !gateways.is_empty() {
+        let i = rng.below(gateways.len() as u64) as usize;
+        path.push(addr(gateways.swap_remove(i)));
+    }
+    path
 }
 
 /// A link of either kind.
@@ -104,17 +157,26 @@ struct Tally {
     perhaps: u64,
 }
 
+impl Tally {
+    fn new(number: usize) -> Self {
+        Self {
+            number,
+            ..Self::default()
+        }
+    }
+}
+
 /// Posts on one link after the other, until all is calm; then checks that a link comes to rest and works.
 pub(super) async fn drive(host: Arc<Dialling>, kind: Kind, to: To, mut rng: Rng) {
     let world = host.world.clone();
-    let mut driven = dial(&host, kind, to).await;
+    let mut driven = dial(&host, kind, to, &mut rng).await;
     for _ in 0..STEPS {
         if world.calm.is_cancelled() {
             break;
         }
         if driven.status().is_closed() {
             driven.check_rest(&host).await;
-            driven = dial(&host, kind, to).await;
+            driven = dial(&host, kind, to, &mut rng).await;
         }
         match rng.below(12) {
             0..=4 => driven.burst(&host, &mut rng).await,
@@ -126,7 +188,7 @@ pub(super) async fn drive(host: Arc<Dialling>, kind: Kind, to: To, mut rng: Rng)
             _ => {
                 if rng.chance(0.5) {
                     driven.finish(&host, &mut rng).await;
-                    driven = dial(&host, kind, to).await;
+                    driven = dial(&host, kind, to, &mut rng).await;
                 }
             }
         }
@@ -135,7 +197,7 @@ pub(super) async fn drive(host: Arc<Dialling>, kind: Kind, to: To, mut rng: Rng)
     driven.check_rest(&host).await;
     driven.finish(&host, &mut rng).await;
     let until = Instant::now() + PATIENCE;
-    while !dial(&host, kind, to).await.works(&host).await {
+    while !dial(&host, kind, to, &mut rng).await.works(&host).await {
         // A server that was stopping when the last fault was over takes a moment to begin anew.
         assert!(
             Instant::now() < until,
@@ -146,22 +208,28 @@ pub(super) async fn drive(host: Arc<Dialling>, kind: Kind, to: To, mut rng: Rng)
     }
 }
 
-async fn dial(host: &Arc<Dialling>, kind: Kind, to: To) -> Driven {
+async fn dial(host: &Arc<Dialling>, kind: Kind, to: To, rng: &mut Rng) -> Driven {
+    let route = to.route(rng);
     loop {
         let endpoint = host.endpoint();
-        let (ledger, addr) = (&host.world.ledger, addr(to.name));
+        let (ledger, route) = (&host.world.ledger, route.clone());
         let dialled = match kind {
-            Kind::Parcels => endpoint.dial_link(&addr).map(|link| Driven::Parcels {
+            Kind::Parcels => endpoint.dial_link(route).map(|link| Driven::Parcels {
                 number: ledger.link(),
                 link,
                 max: host.limits.message.min(to.max),
             }),
-            Kind::Typed => endpoint.dial(&addr).map(|link| Driven::Typed {
+            Kind::Typed => endpoint.dial(route).map(|link| Driven::Typed {
                 link,
-                tally: Tally {
-                    number: ledger.link(),
-                    ..Tally::default()
-                },
+                tally: Tally::new(ledger.link()),
+            }),
+            // These do not go through gateways.
+            Kind::Duplex => endpoint.dial_duplex(&addr(to.name)).map(|(link, rx)| {
+                host.receive(rx);
+                Driven::Typed {
+                    link,
+                    tally: Tally::new(ledger.link()),
+                }
             }),
         };
         match dialled {
@@ -333,7 +401,7 @@ impl Driven {
     }
 }
 
-fn outcome(sent: Result<(), SendError<Note>>) -> Outcome {
+pub(super) fn outcome(sent: Result<(), SendError<Note>>) -> Outcome {
     match sent {
         Ok(()) => Outcome::Acked,
         Err(error) => match error.cause {

@@ -19,9 +19,19 @@ static FILLING: LazyLock<Bytes> = LazyLock::new(|| {
 pub(super) const NUMBERS: usize = 16;
 
 /// All links of a seed. A clone is the same ledger.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Ledger {
     state: Arc<Mutex<State>>,
+    gateways: Gateways,
+}
+
+/// What there is on the ways of the links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gateways {
+    None,
+    /// They have room for what receivers let wait.
+    Roomy,
+    Tight,
 }
 
 #[derive(Default)]
@@ -57,6 +67,11 @@ struct Message {
 }
 
 impl Ledger {
+    pub(super) fn new(gateways: Gateways) -> Self {
+        let state = Arc::default();
+        Self { state, gateways }
+    }
+
     /// Returns the number of a new link.
     pub(super) fn link(&self) -> usize {
         let mut state = self.lock();
@@ -112,7 +127,7 @@ impl Ledger {
 
     /// Records the outcome of a message (INV-2).
     pub(super) fn complete(&self, link: usize, number: usize, outcome: Outcome) {
-        check_reason(&outcome);
+        self.check_reason(&outcome);
         let mut state = self.lock();
         let State { links, empty } = &mut *state;
         let message = &mut links[link].messages[number];
@@ -227,24 +242,29 @@ impl Ledger {
         );
     }
 
+    /// Checks that a link did not end for a reason that is nobody's fault here (INV-7).
+    fn check_reason(&self, outcome: &Outcome) {
+        let is_wrong = match outcome {
+            // Of the two receivers of a node one stops before the other.
+            Outcome::Failed(FailReason::Refused(Refusal::Kind { .. })) => false,
+            // A gateway did not reach the next hop for all the time that there was.
+            Outcome::Failed(FailReason::Refused(Refusal::NextHop)) => {
+                self.gateways == Gateways::None
+            }
+            Outcome::Failed(FailReason::Refused(Refusal::Busy)) => self.gateways != Gateways::Tight,
+            Outcome::Failed(reason) => matches!(
+                reason,
+                FailReason::Stalled | FailReason::Protocol(_) | FailReason::Refused(_)
+            ),
+            Outcome::Unknown(reason) => *reason == UnknownReason::Stalled,
+            Outcome::Acked => false,
+        };
+        assert!(!is_wrong, "INV-7: {outcome:?}");
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
-}
-
-/// Checks that a link did not end for a reason that is nobody's fault here (INV-7).
-fn check_reason(outcome: &Outcome) {
-    let is_wrong = match outcome {
-        // Of the two receivers of a node one stops before the other.
-        Outcome::Failed(FailReason::Refused(Refusal::Kind { .. })) => false,
-        Outcome::Failed(reason) => matches!(
-            reason,
-            FailReason::Stalled | FailReason::Protocol(_) | FailReason::Refused(_)
-        ),
-        Outcome::Unknown(reason) => *reason == UnknownReason::Stalled,
-        Outcome::Acked => false,
-    };
-    assert!(!is_wrong, "INV-7: {outcome:?}");
 }
 
 /// A parcel that reports its outcome to the ledger.

@@ -12,9 +12,9 @@ use std::{
 
 use hypermesh_channel::{Flow, Limits, Payload, Peer, RecvError, Rx, Sink};
 use hypermesh_testkit::Rng;
-use tokio::{select, sync::mpsc};
+use tokio::{select, sync::mpsc, task::JoinSet};
 
-use super::{World, addr, dialling::Note, shut_down};
+use super::{World, addr, dialling::Note, duplex, shut_down};
 
 /// What a node is told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,19 +56,33 @@ impl Serving {
             });
             let server = endpoint.serve_sink(addr(self.name), keeper).unwrap();
             let (_, mut rx) = endpoint.serve::<Note>(addr(self.name)).unwrap();
+            let (_, duplex) = endpoint.serve_duplex(addr(self.name)).unwrap();
+            let duplex = Arc::new(duplex);
+            let (world, limits) = (self.world.clone(), self.limits.clone());
+            let rng = Rng::new(self.rng.next_u64());
+            let mut links = JoinSet::new();
+            links.spawn(duplex::serve(world, duplex.clone(), limits, rng));
             let command = self.receive(&mut rx, &mut commands).await;
             if command == Command::Crash {
                 self.world.network.restart(self.name);
+            }
+            let is_first = self.rng.chance(0.3);
+            if is_first {
+                duplex.close().await;
             }
             rx.close().await;
             self.drain(&mut rx).await;
             if self.rng.chance(0.5) {
                 server.stop().await;
             }
+            if !is_first && self.rng.chance(0.5) {
+                duplex.close().await;
+            }
             assert_eq!(server.stats().broken, 0, "INV-7: {}", self.name);
             shut_down(&endpoint, self.name).await;
             // Nobody puts anything in when everything has ended.
             self.drain(&mut rx).await;
+            super::join(&mut links).await;
             if command == Command::End {
                 return;
             }
@@ -89,7 +103,7 @@ impl Serving {
                 command = commands.recv() => return command.unwrap(),
                 received = rx.recv() => received,
             };
-            self.take_all(rx, Some(first)).await;
+            take_all(&self.world, &self.limits, rx, Some(first)).await;
             if self.world.calm.is_cancelled() {
                 continue;
             }
@@ -107,43 +121,47 @@ impl Serving {
         }
     }
 
-    /// Takes what is there, which is no more of each link than its credit (INV-4).
-    async fn take_all(&self, rx: &mut Rx<Note>, mut next: Option<Result<Note, RecvError>>) {
-        let mut per_link = BTreeMap::<u64, (usize, u64)>::new();
-        loop {
-            let (link, number, filling) = match next.take() {
-                Some(Ok(note)) => note,
-                Some(Err(RecvError::Closed)) | None => return,
-                Some(Err(error)) => panic!("{error}"),
-            };
-            let len = filling.len();
-            assert!(
-                filling == super::ledger::filling(number as usize, len),
-                "{link}/{number}"
-            );
-            let ledger = &self.world.ledger;
-            ledger.deliver_numbered(link as usize, number as usize, len);
-            let entry = per_link.entry(link).or_default();
-            entry.0 += 1;
-            entry.1 += len as u64;
-            let limits = &self.limits;
-            assert!(entry.0 <= limits.receiver_queue_messages, "INV-4: {link}");
-            let most = limits.receiver_queue_bytes + limits.message;
-            assert!(entry.1 < most, "INV-4: {link} has {} bytes", entry.1);
-            let mut waiting = pin!(rx.recv());
-            next = poll_fn(|cx| {
-                Poll::Ready(match waiting.as_mut().poll(cx) {
-                    Poll::Ready(received) => Some(received),
-                    Poll::Pending => None,
-                })
-            })
-            .await;
-        }
-    }
-
     async fn drain(&self, rx: &mut Rx<Note>) {
         let first = rx.recv().await;
-        self.take_all(rx, Some(first)).await;
+        take_all(&self.world, &self.limits, rx, Some(first)).await;
+    }
+}
+
+/// Takes what is there, which is no more of each link than its credit (INV-4).
+pub(super) async fn take_all(
+    world: &World,
+    limits: &Limits,
+    rx: &mut Rx<Note>,
+    mut next: Option<Result<Note, RecvError>>,
+) {
+    let mut per_link = BTreeMap::<u64, (usize, u64)>::new();
+    loop {
+        let (link, number, filling) = match next.take() {
+            Some(Ok(note)) => note,
+            Some(Err(RecvError::Closed)) | None => return,
+            Some(Err(error)) => panic!("{error}"),
+        };
+        let len = filling.len();
+        assert!(
+            filling == super::ledger::filling(number as usize, len),
+            "{link}/{number}"
+        );
+        let ledger = &world.ledger;
+        ledger.deliver_numbered(link as usize, number as usize, len);
+        let entry = per_link.entry(link).or_default();
+        entry.0 += 1;
+        entry.1 += len as u64;
+        assert!(entry.0 <= limits.receiver_queue_messages, "INV-4: {link}");
+        let most = limits.receiver_queue_bytes + limits.message;
+        assert!(entry.1 < most, "INV-4: {link} has {} bytes", entry.1);
+        let mut waiting = pin!(rx.recv());
+        next = poll_fn(|cx| {
+            Poll::Ready(match waiting.as_mut().poll(cx) {
+                Poll::Ready(received) => Some(received),
+                Poll::Pending => None,
+            })
+        })
+        .await;
     }
 }
 

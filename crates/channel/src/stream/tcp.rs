@@ -1,0 +1,84 @@
+//! The reading half of a TCP socket, which is not woken for each segment of a long message.
+//!
+//! # Invariants
+//!
+//! - **INV-1**: while a read waits, the system wakes it at the latest when everything is there that was announced.
+
+#![allow(
+    unsafe_code,
+    reason = "no library has the option of a socket for how much is to be there before it is told of"
+)]
+
+use std::{
+    io,
+    os::fd::AsRawFd,
+    task::{Context, Poll, ready},
+};
+
+use nix::libc;
+use tokio::{
+    io::ReadBuf,
+    net::{TcpStream, tcp::OwnedReadHalf},
+};
+
+/// Of so many bytes the system tells at once.
+const MANY: usize = 128 << 10;
+
+/// The reading half.
+#[derive(Debug)]
+pub(crate) struct TcpReader {
+    half: OwnedReadHalf,
+    /// How many bytes have to be there before the system tells.
+    least: usize,
+}
+
+impl TcpReader {
+    pub(crate) fn new(half: OwnedReadHalf) -> Self {
+        Self { half, least: 1 }
+    }
+
+    /// Reads what is there, or waits for some of `announced` bytes which will come.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+        announced: usize,
+    ) -> Poll<io::Result<()>> {
+        let socket: &TcpStream = self.half.as_ref();
+        loop {
+            ready!(socket.poll_read_ready(cx))?;
+            match socket.try_read_buf(buffer) {
+                Ok(_) => return Poll::Ready(Ok(())),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // INV-1. The system looks at once whether so much is there.
+                    let least = if MANY <= announced { MANY } else { 1 };
+                    if least != self.least {
+                        set_least(socket, least)?;
+                        self.least = least;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+fn set_least(socket: &TcpStream, least: usize) -> io::Result<()> {
+    let least = least as libc::c_int;
+    // SAFETY: the descriptor is open, and the value lives as long as the call and is as long as is said.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_RCVLOWAT,
+            (&raw const least).cast(),
+            size_of_val(&least) as libc::socklen_t,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}

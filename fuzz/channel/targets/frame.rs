@@ -1,0 +1,9 @@
+//! The fuzz target `channel_frame`: see `hypermesh_channel::properties`.
+#![no_main]
+
+use hypermesh_channel::properties;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    properties::frame(bytes);
+});

@@ -1,7 +1,0 @@
-//! The fuzz target `full_region`: see `hypermesh_ndslice_strategies::properties`.
-#![no_main]
-
-use hypermesh_ndslice_strategies::properties;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|bytes: &[u8]| properties::check("full_region", bytes));
