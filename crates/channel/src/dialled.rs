@@ -169,6 +169,11 @@ impl<P: Parcel> Dialled<P> {
             }
         }
         let opened = Opened::decode(body)?;
+        let wanted = self.route.incarnation();
+        if wanted.is_some_and(|wanted| wanted != opened.incarnation) {
+            self.finish(CloseReason::PeerRestarted);
+            return Ok(Wish::None);
+        }
         let remote = Remote {
             incarnation: Some(opened.incarnation),
             advertised: opened.advertised,
@@ -250,6 +255,7 @@ impl<P: Parcel> Dialled<P> {
         let unknown = match reason {
             CloseReason::Closed => UnknownReason::Closed,
             CloseReason::Stalled => UnknownReason::Stalled,
+            CloseReason::PeerRestarted => UnknownReason::PeerRestarted,
             _ => UnknownReason::ConnectionLost,
         };
         if let Role::Forth(back) = &self.role

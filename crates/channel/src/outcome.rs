@@ -80,6 +80,9 @@ pub enum FailReason {
     /// The peer stopped before it took the parcel.
     #[error("the peer stopped serving")]
     PeerClosed,
+    /// The life of the peer that the link was [for](crate::Route::only) is over.
+    #[error("the peer was restarted")]
+    PeerRestarted,
     /// The link was closed on this end.
     #[error("the link was closed")]
     Closed,
@@ -162,6 +165,9 @@ pub enum CloseReason {
     /// The peer stopped serving.
     #[error("the peer stopped serving")]
     PeerClosed,
+    /// Another life of the peer answers than the one that the link was [for](crate::Route::only).
+    #[error("the peer was restarted")]
+    PeerRestarted,
     /// The peer answers, and acknowledged nothing for long.
     #[error("the peer took nothing for too long")]
     Stalled,
@@ -177,6 +183,7 @@ impl From<CloseReason> for FailReason {
             CloseReason::Refused(refusal) => Self::Refused(refusal),
             CloseReason::Protocol(error) => Self::Protocol(error),
             CloseReason::PeerClosed => Self::PeerClosed,
+            CloseReason::PeerRestarted => Self::PeerRestarted,
             CloseReason::Stalled => Self::Stalled,
             CloseReason::Closed => Self::Closed,
         }

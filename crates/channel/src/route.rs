@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::addr::ChannelAddr;
+use crate::{addr::ChannelAddr, incarnation::Incarnation};
 
 /// Through how many gateways a path may go.
 pub const MAX_GATEWAYS: usize = 8;
@@ -18,20 +18,37 @@ pub const MAX_GATEWAYS: usize = 8;
 pub struct Route {
     addr: ChannelAddr,
     paths: Vec<Path>,
+    incarnation: Option<Incarnation>,
 }
 
 impl Route {
     /// Returns the route to `addr` without a gateway.
     pub fn direct(addr: ChannelAddr) -> Self {
         let paths = vec![Path::new(Vec::new(), &addr)];
-        Self { addr, paths }
+        Self {
+            addr,
+            paths,
+            incarnation: None,
+        }
     }
 
     /// Returns the route to `addr` through `gateways`, of which the first is the one to connect to. Each has to be
     /// an endpoint with [`gateway`](crate::EndpointOptions::gateway).
     pub fn via(gateways: impl IntoIterator<Item = ChannelAddr>, addr: ChannelAddr) -> Self {
         let paths = vec![Path::new(gateways.into_iter().collect(), &addr)];
-        Self { addr, paths }
+        Self {
+            addr,
+            paths,
+            incarnation: None,
+        }
+    }
+
+    /// Returns the route to one life of the endpoint at its end, and to no other. When another one answers there, the
+    /// link ends as [`PeerRestarted`](crate::CloseReason::PeerRestarted): what the life before may have is unknown, and
+    /// the rest has failed. Otherwise a link goes on with whoever serves at the address.
+    pub fn only(mut self, incarnation: Incarnation) -> Self {
+        self.incarnation = Some(incarnation);
+        self
     }
 
     /// Returns the route with one more path: without a gateway.
@@ -54,6 +71,11 @@ impl Route {
     /// Returns the paths in the order in which they are tried.
     pub fn paths(&self) -> &[Path] {
         &self.paths
+    }
+
+    /// Returns the only life of the endpoint that it leads to, if there is one.
+    pub fn incarnation(&self) -> Option<Incarnation> {
+        self.incarnation
     }
 
     /// Returns whether the session may come to its serving end over different connections of others.

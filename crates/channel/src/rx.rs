@@ -80,14 +80,14 @@ impl<M: Message> Rx<M> {
         let mut has_ended = false;
         loop {
             if let Some(result) = self.next() {
-                return result.map_err(RecvError::Decode);
+                return result;
             }
             let queue = self.queue.clone();
             let mut arrived = pin!(queue.arrived.notified());
             // Registered before the look, so that no message is missed.
             arrived.as_mut().enable();
             if let Some(result) = self.next() {
-                return result.map_err(RecvError::Decode);
+                return result;
             }
             if has_ended {
                 return Err(RecvError::Closed);
@@ -102,7 +102,7 @@ impl<M: Message> Rx<M> {
 
     /// Takes the next message that is there.
     #[inline(always)]
-    fn next(&mut self) -> Option<Result<M, DecodeError>> {
+    fn next(&mut self) -> Option<Result<M, RecvError>> {
         loop {
             if let Some(current) = &mut self.current {
                 let result = current.next();
@@ -164,7 +164,7 @@ pub enum RecvError {
     Closed,
     /// What arrived is not a message of this type.
     #[error("what arrived cannot be decoded")]
-    Decode(#[source] DecodeError),
+    Decode(#[source] Box<DecodeError>),
 }
 
 /// Messages that were acknowledged and not received, in one piece.
@@ -205,22 +205,29 @@ impl Arrived {
     }
 
     /// Takes the next message, if there is one left.
+    ///
+    /// The error is in a box, so that a message is moved field by field and not with a part of an error.
     #[inline(always)]
-    fn next<M: Message>(&mut self) -> Option<Result<M, DecodeError>> {
-        match &mut self.what {
-            What::Run(run) => run.next(|frame| {
-                if frame.header.parts == 0 {
+    fn next<M: Message>(&mut self) -> Option<Result<M, RecvError>> {
+        let result = match &mut self.what {
+            What::Run(run) => {
+                let frame = run.front()?;
+                let len = frame.len;
+                let result = if frame.header.parts == 0 {
                     decode_borrowed(frame.body, &[])
                 } else {
                     decode_borrowed(frame.body, &frame.parts())
-                }
-            }),
+                };
+                run.pop(len);
+                result
+            }
             What::Payload(payload) => {
                 let payload = mem::take(payload);
                 self.what = What::Run(Run::empty());
-                Some(decode(&payload))
+                decode(&payload)
             }
-        }
+        };
+        Some(result.map_err(|error| RecvError::Decode(Box::new(error))))
     }
 
     fn is_empty(&self) -> bool {

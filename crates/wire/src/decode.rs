@@ -135,7 +135,7 @@ pub fn decode<M: DeserializeOwned>(payload: &Payload) -> Result<M, DecodeError> 
 /// # Errors
 ///
 /// [`DecodeError`] when they are not exactly one value of the type.
-#[inline]
+#[inline(always)]
 pub fn decode_borrowed<M: DeserializeOwned>(
     body: &[u8],
     parts: &[Bytes],

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Memory is taken for so many bytes before any of them came, and for so many times the bytes that came.
-const FIRST_MEMORY: usize = 16 << 10;
+const FIRST_MEMORY: usize = 64 << 10;
 const GROWTH: usize = 16;
 /// Less than this is read by way of a buffer.
 const DIRECT: usize = 4 << 10;
@@ -249,7 +249,11 @@ impl Segment {
     pub(super) fn room(&mut self, max: usize) -> &mut [u8] {
         if self.memory.len() == self.filled {
             let most = FIRST_MEMORY.max(GROWTH * self.filled);
-            let len = self.len.min(most);
+            // So that the last of the memory is much longer than all before it, whatever the length.
+            let mut len = self.len;
+            while most < len {
+                len = len.div_ceil(GROWTH);
+            }
             if self.filled == 0 {
                 // The system gives zeroed memory for large vectors without touching it.
                 self.memory = vec![0; len];

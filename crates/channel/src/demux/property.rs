@@ -39,20 +39,13 @@ impl Frames for Listener {
     fn run(&mut self, session: u32, run: Run) -> Result<(), ProtocolError> {
         self.runs.push(run.clone());
         let mut rest = run;
-        let mut next = || {
-            rest.next(|frame| {
-                let header = frame.header;
-                let asks = header.kind == Kind::DataAsk;
-                Heard::Message(
-                    session,
-                    header.seq,
-                    asks,
-                    frame.payload(Bytes::copy_from_slice),
-                )
-            })
-        };
-        while let Some(message) = next() {
-            self.heard.push(message);
+        while let Some(frame) = rest.front() {
+            let (header, len) = (frame.header, frame.len);
+            let asks = header.kind == Kind::DataAsk;
+            let payload = frame.payload(Bytes::copy_from_slice);
+            self.heard
+                .push(Heard::Message(session, header.seq, asks, payload));
+            rest.pop(len);
         }
         Ok(())
     }

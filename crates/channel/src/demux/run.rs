@@ -116,14 +116,16 @@ impl Run {
         }
     }
 
-    /// Gives the first message to `take`, and removes it.
+    /// Returns the first message.
     #[inline(always)]
-    pub(crate) fn next<R>(&mut self, take: impl FnOnce(Frame<'_>) -> R) -> Option<R> {
-        let frame = Frame::first(&self.bytes)?;
-        let len = frame.len;
-        let result = take(frame);
+    pub(crate) fn front(&self) -> Option<Frame<'_>> {
+        Frame::first(&self.bytes)
+    }
+
+    /// Removes the first message, whose frame has `len` bytes.
+    #[inline(always)]
+    pub(crate) fn pop(&mut self, len: usize) {
         self.bytes.advance(len);
-        Some(result)
     }
 
     /// Returns all messages, each in memory of its own; one alone has that of the run.

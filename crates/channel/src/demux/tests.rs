@@ -497,8 +497,8 @@ fn inv2_a_received_message_does_not_pin_a_large_buffer() {
     Demux::new(100)
         .feed(&input, Some(&input), &mut listener)
         .unwrap();
-    let mut run = listener.runs.remove(0);
-    let at = run.next(|frame| frame.body.as_ptr() as usize).unwrap();
+    let run = listener.runs.remove(0);
+    let at = run.front().unwrap().body.as_ptr() as usize;
     let read = input.as_ptr() as usize..input.as_ptr() as usize + input.len();
     assert!(!read.contains(&at));
 }

@@ -121,6 +121,34 @@ fn read_now(reader: &mut PipeReader) -> String {
     String::from_utf8(all).unwrap()
 }
 
+/// Returns the turns of so many new sessions with so many bytes each, and of one that always has more.
+fn turns(new: usize, bytes: usize, count: usize) -> String {
+    let (outlet, _reader) = outlet(1);
+    let source: Arc<dyn Carried> = Source::new(b'a', 1, &outlet);
+    let mut scheduled = Scheduled::default();
+    scheduled.going_on.push_back(source.clone());
+    scheduled.new.extend(vec![source; new]);
+    let mut turns = String::new();
+    for _ in 0..count {
+        let Some((session, was_new)) = scheduled.next() else {
+            break;
+        };
+        turns.push(if was_new { 'n' } else { 'g' });
+        scheduled.had_turn(was_new, bytes);
+        if !was_new {
+            scheduled.going_on.push_back(session);
+        }
+    }
+    turns
+}
+
+#[test]
+fn inv2_new_sessions_come_before_one_that_goes_on_but_not_for_ever() {
+    assert_eq!(turns(3, 80, 6), "nnnggg");
+    assert_eq!(turns(10, BATCH / 8, 14), "nnnngnnnngnngg");
+    assert_eq!(turns(3, BATCH, 7), "ngngngg");
+}
+
 #[test]
 fn inv1_who_schedules_on_an_idle_connection_writes() {
     let (outlet, mut reader) = outlet(100);

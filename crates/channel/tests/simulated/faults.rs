@@ -3,8 +3,8 @@
 use std::{num::NonZeroU64, panic::resume_unwind, sync::Arc};
 
 use hypermesh_channel::{
-    CloseReason, Flow, LinkStatus, Outcome, Payload, Peer, SimConditions, SimNetwork, Sink,
-    UnknownReason,
+    CloseReason, FailReason, Flow, LinkStatus, Outcome, Payload, Peer, Route, SimConditions,
+    SimNetwork, Sink, UnknownReason,
 };
 use hypermesh_testkit::Rng;
 
@@ -101,6 +101,47 @@ async fn what_a_peer_may_have_got_before_its_restart_is_unknown_and_the_rest_rea
     assert_eq!(clerk.link().status(), LinkStatus::Active);
     assert!(second.kept().ends_with("four") && !second.kept().contains("two"));
     assert!(first.kept().starts_with("one"));
+    near.shutdown(SECOND).await;
+    far.shutdown(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_for_one_life_of_its_peer_gives_the_rest_back_when_there_is_another() {
+    let network = network(10);
+    let far = endpoint(&network, "b");
+    let server = far.serve_sink(addr("s"), Keeper::new(usize::MAX)).unwrap();
+    let near = endpoint(&network, "a");
+    let route = Route::direct(addr("s")).only(far.incarnation());
+    assert_eq!(route.incarnation(), Some(far.incarnation()));
+    let mut clerk = Clerk::over(&near, route.clone());
+    clerk.post("one");
+    assert_eq!(clerk.outcome("one").await, Outcome::Acked);
+    clerk.post("two");
+    pass(MS).await;
+    network.restart("b");
+    drop((server, far));
+    let mut watch = clerk.link().watch();
+    while !matches!(watch.changed().await, LinkStatus::Connecting { .. }) {}
+    clerk.post("three");
+    let far = endpoint(&network, "b");
+    let second = Keeper::new(usize::MAX);
+    let server = far.serve_sink(addr("s"), second.clone()).unwrap();
+    let unknown = Outcome::Unknown(UnknownReason::PeerRestarted);
+    assert_eq!(clerk.outcome("two").await, unknown);
+    let failed = Outcome::Failed(FailReason::PeerRestarted);
+    assert_eq!(clerk.outcome("three").await, failed);
+    assert_eq!(watch.closed().await, CloseReason::PeerRestarted);
+    clerk.post("four");
+    assert_eq!(clerk.outcome("four").await, failed);
+    // Nor does a new one go to another life; any goes without this.
+    let mut late = Clerk::over(&near, route);
+    late.post("five");
+    assert_eq!(late.outcome("five").await, failed);
+    let mut any = Clerk::new(&near, "s");
+    any.post("six");
+    assert_eq!(any.outcome("six").await, Outcome::Acked);
+    assert_eq!(second.kept(), "six");
+    drop(server);
     near.shutdown(SECOND).await;
     far.shutdown(SECOND).await;
 }
