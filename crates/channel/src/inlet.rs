@@ -245,6 +245,10 @@ impl<'a, S: Sessions> Inlet<'a, S> {
             if self.heart.tick(interval, missed) {
                 return Some(End::Silent);
             }
+            // Until the next tick the peer is heard, however little it sends.
+            if let Err(error) = self.reader.look() {
+                return Some(error.into());
+            }
             // INV-1
             self.large = None;
             self.pool.relax();

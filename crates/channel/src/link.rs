@@ -55,7 +55,7 @@ impl<P: Parcel> Link<P> {
             .map_err(|(parcel, reason)| TryPostError { parcel, reason })
     }
 
-    /// Waits until the queue has room.
+    /// Waits until the queue has room: if it was full, until a quarter of it is free.
     ///
     /// Another clone may take the room before it is used.
     ///

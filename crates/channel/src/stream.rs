@@ -184,6 +184,19 @@ impl Reader {
             other => Pin::new(other).poll_read(cx, buffer),
         }
     }
+
+    /// Has a read of what was announced look for whatever is there, however little.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub(crate) fn look(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(half) => half.look(),
+            // They always do.
+            _ => Ok(()),
+        }
+    }
 }
 
 impl AsyncRead for Reader {

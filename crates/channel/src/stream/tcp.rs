@@ -3,6 +3,8 @@
 //! # Invariants
 //!
 //! - **INV-1**: while a read waits, the system wakes it at the latest when everything is there that was announced.
+//! - **INV-2**: after [`look`](TcpReader::look) it wakes it for whatever is there: over a slow network that is how a peer is
+//!   seen to live while it sends a long message.
 
 #![allow(
     unsafe_code,
@@ -37,6 +39,15 @@ impl TcpReader {
         Self { half, least: 1 }
     }
 
+    /// Has a read that waits look for whatever is there, however little.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub(crate) fn look(&mut self) -> io::Result<()> {
+        self.wait_for(1)
+    }
+
     /// Reads what is there, or waits for some of `announced` bytes which will come.
     pub(crate) fn poll_read(
         &mut self,
@@ -44,23 +55,28 @@ impl TcpReader {
         buffer: &mut ReadBuf<'_>,
         announced: usize,
     ) -> Poll<io::Result<()>> {
-        let socket: &TcpStream = self.half.as_ref();
         loop {
+            let socket: &TcpStream = self.half.as_ref();
             ready!(socket.poll_read_ready(cx))?;
             match socket.try_read_buf(buffer) {
                 Ok(_) => return Poll::Ready(Ok(())),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // INV-1. The system looks at once whether so much is there.
-                    let least = if MANY <= announced { MANY } else { 1 };
-                    if least != self.least {
-                        set_least(socket, least)?;
-                        self.least = least;
-                    }
+                    // INV-1
+                    self.wait_for(if MANY <= announced { MANY } else { 1 })?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
+    }
+
+    /// Has the system tell when so many bytes are there; it looks at once.
+    fn wait_for(&mut self, least: usize) -> io::Result<()> {
+        if least != self.least {
+            set_least(self.half.as_ref(), least)?;
+            self.least = least;
+        }
+        Ok(())
     }
 }
 

@@ -138,3 +138,49 @@ async fn what_a_write_took_is_sent_without_another_call() {
     check_sent(unix()).await;
     check_sent(tls().await).await;
 }
+
+#[tokio::test]
+async fn a_tcp_reader_that_waits_for_much_is_told_of_little_when_it_looks() {
+    let ((mut reader, _here), (_there, mut writer)) = tcp().await;
+    let ((mut echo_reader, _keep), (_and_keep, mut echo_writer)) = tcp().await;
+    let mut memory = vec![0; 1 << 20];
+    soon(writer.write_all(b"first")).await.unwrap();
+    assert_eq!(soon(read_announced(&mut reader, &mut memory)).await, 5);
+    // The read that finds nothing tells the system to wait for much.
+    assert!(read_announced_now(&mut reader, &mut memory).is_none());
+    soon(writer.write_all(b"little")).await.unwrap();
+    // What comes over another socket after it has been told of by now.
+    soon(echo_writer.write_all(b"x")).await.unwrap();
+    soon(echo_reader.read_u8()).await.unwrap();
+    assert!(read_announced_now(&mut reader, &mut memory).is_none());
+    reader.look().unwrap();
+    assert_eq!(soon(read_announced(&mut reader, &mut memory)).await, 6);
+    // Much is told of without that.
+    assert!(read_announced_now(&mut reader, &mut memory).is_none());
+    let much = vec![7; 256 << 10];
+    let reading = async {
+        let mut n = 0;
+        while n < much.len() / 2 {
+            n += read_announced(&mut reader, &mut memory).await;
+        }
+    };
+    let (written, ()) = soon(async { join!(writer.write_all(&much), reading) }).await;
+    written.unwrap();
+}
+
+/// Reads some of what was announced to be as much as there is memory, and returns how much.
+async fn read_announced(reader: &mut Reader, memory: &mut [u8]) -> usize {
+    let mut memory = ReadBuf::new(memory);
+    let read = std::future::poll_fn(|cx| reader.poll_read_announced(cx, &mut memory));
+    read.await.unwrap();
+    memory.filled().len()
+}
+
+/// The same, if something is there.
+fn read_announced_now(reader: &mut Reader, memory: &mut [u8]) -> Option<usize> {
+    let mut read = pin!(read_announced(reader, memory));
+    match read.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(n) => Some(n),
+        Poll::Pending => None,
+    }
+}
