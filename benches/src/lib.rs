@@ -6,8 +6,9 @@
 mod allocation;
 mod figure;
 mod machine;
+pub mod peer;
 mod report;
 
 pub use allocation::{AllocationCount, Allocations, CountingAllocator};
 pub use figure::{Figure, Limit, Unit, median};
-pub use report::{Options, Outcome, Report};
+pub use report::{Options, Outcome, Report, Rival};

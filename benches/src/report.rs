@@ -1,8 +1,9 @@
 //! The figures of one command: printed as they come, as JSON at the end, and a status.
 
 use std::error::Error;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -32,6 +33,36 @@ pub struct Options {
     /// Measure only the figures whose name contains TEXT.
     #[arg(long, value_name = "TEXT")]
     pub only: Option<String>,
+}
+
+/// Whoever does the same as we do, and the figure of ours beside it.
+pub struct Rival<'a> {
+    figure: Figure,
+    run: Box<dyn FnMut() -> Run<'a> + 'a>,
+}
+
+/// One sample on its way.
+type Run<'a> = Pin<Box<dyn Future<Output = Outcome<f64>> + 'a>>;
+
+impl<'a> Rival<'a> {
+    /// Returns the rival of whom `run` takes a sample, for `figure`.
+    pub fn new<F>(figure: Figure, mut run: impl FnMut() -> F + 'a) -> Self
+    where
+        F: Future<Output = Outcome<f64>> + 'a,
+    {
+        Self {
+            figure,
+            run: Box::new(move || Box::pin(run())),
+        }
+    }
+}
+
+impl fmt::Debug for Rival<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rival")
+            .field("figure", &self.figure)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Collects the figures of a run.
@@ -112,6 +143,37 @@ impl Report {
             figure.samples.push(ours().await?);
         }
         self.add(figure);
+        Ok(())
+    }
+
+    /// Takes the samples of ours and of all `rivals` in turns, after one of each that does not count: a
+    /// figure for each rival that was asked for.
+    ///
+    /// # Errors
+    ///
+    /// The first of `ours` or of a rival.
+    pub async fn compete(
+        &mut self,
+        mut ours: impl AsyncFnMut() -> Outcome<f64>,
+        mut rivals: Vec<Rival<'_>>,
+    ) -> Outcome<()> {
+        rivals.retain(|rival| self.wants(&rival.figure.name));
+        if rivals.is_empty() {
+            return Ok(());
+        }
+        for idx in 0..=self.repeat() {
+            let sample = ours().await?;
+            for rival in &mut rivals {
+                let baseline = (rival.run)().await?;
+                if 0 < idx {
+                    rival.figure.samples.push(sample);
+                    rival.figure.baseline.push(baseline);
+                }
+            }
+        }
+        for rival in rivals {
+            self.add(rival.figure);
+        }
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use crate::{command::RunError, workspace::Workspace};
 const PACKAGE: &str = "hypermesh-benches";
 
 /// Benchmarks that measure more with a feature of the package, which others need not build.
-const FEATURES: [(&str, &str); 1] = [("channel", "zmq")];
+const FEATURES: [(&str, &str); 2] = [("actor", "peers"), ("channel", "zmq")];
 
 /// Error returned by [`run`].
 #[derive(Debug, thiserror::Error)]

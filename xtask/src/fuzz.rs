@@ -8,9 +8,10 @@ use crate::{
 };
 
 /// The directories of `fuzz`, and the packages whose test `fuzz` runs the targets in them.
-const PACKAGES: [(&str, &str); 3] = [
+const PACKAGES: [(&str, &str); 4] = [
     ("ndslice", "hypermesh-ndslice"),
     ("wire", "hypermesh-wire"),
+    ("config", "hypermesh-config"),
     ("channel", "hypermesh-channel"),
 ];
 

@@ -8,7 +8,7 @@ use hypermesh_wire::{Message, Named};
 use crate::cx::Cx;
 use crate::env::Env;
 use crate::error::Result;
-use crate::exit::Exit;
+use crate::exit::{Departure, Exit, Mode};
 use crate::failure::Failure;
 use crate::incoming::{Incoming, Opened};
 use crate::reply::ReplyTo;
@@ -24,6 +24,25 @@ use crate::supervision::{ChildEvent, Directive};
 pub trait Actor: Sized + Send + 'static {
     /// Any message that the actor handles, with where its reply goes.
     type Msg: Send + 'static;
+
+    /// How many messages may wait for the actor, at least one: `#[actor(capacity = 100)]`. Without it there is the setting
+    /// [`ACTOR_QUEUE_LIMIT`](crate::settings::ACTOR_QUEUE_LIMIT).
+    const CAPACITY: Option<usize> = None;
+
+    /// What the messages of the handlers are called.
+    #[doc(hidden)]
+    const HANDLERS: &'static [&'static str] = &[];
+
+    /// Returns the number of the handler of `message`, from 1 in the order of `HANDLERS`.
+    #[doc(hidden)]
+    fn handler_of(message: &Self::Msg) -> u32 {
+        _ = message;
+        0
+    }
+    /// Whether the actor has the hook `on_stop`: then it is that hook, and not a request to stop, that
+    /// closes the queue.
+    #[doc(hidden)]
+    const DECIDES_STOP: bool = false;
 
     /// Runs before the first message. An error ends the actor with the cause `Init`.
     fn init(&mut self, cx: &Cx<'_, Self>) -> impl Future<Output = Result<()>> + Send {
@@ -41,37 +60,66 @@ pub trait Actor: Sized + Send + 'static {
         async { Ok(()) }
     }
 
-    /// Decides about a child that ended. By default a failure is passed on and anything else is
-    /// [`Directive::Handled`]. Runs before the next message is handled.
+    /// Decides whether the actor ends now that somebody asked it to stop or to drain.
+    ///
+    /// Runs once in a life, before the next message. With [`Departure::Later`] the actor goes on: after a
+    /// stop with whatever is sent to it, after a drain with what was queued before, and in both cases with
+    /// its ports and its children. It ends with [`Cx::exit`], a harsher request, or the deadline: the
+    /// setting `STOP_TIMEOUT` from now, or what its parent and [`ActorHandle::stop_within`] leave it. A kill
+    /// is not asked about. An error ends the actor with the cause `OnStop`.
+    ///
+    /// [`ActorHandle::stop_within`]: crate::ActorHandle::stop_within
+    fn on_stop(
+        &mut self,
+        cx: &Cx<'_, Self>,
+        mode: Mode,
+    ) -> impl Future<Output = Result<Departure>> + Send {
+        _ = (cx, mode);
+        async { Ok(Departure::Now) }
+    }
+
+    /// Decides about a child that ended. By default a failure is passed on, unless the child was spawned
+    /// from a factory: then it is made anew. Anything else is [`Directive::Handled`]. Runs before the
+    /// next message is handled.
     fn on_child(
         &mut self,
         cx: &Cx<'_, Self>,
         event: &ChildEvent,
     ) -> impl Future<Output = Result<Directive>> + Send {
         _ = cx;
-        let failed = event.is_failure();
+        let (failed, restartable) = (event.is_failure(), event.restartable);
         async move {
-            Ok(if failed {
-                Directive::Escalate
-            } else {
-                Directive::Handled
+            Ok(match (failed, restartable) {
+                (true, true) => Directive::Restart,
+                (true, false) => Directive::Escalate,
+                (false, _) => Directive::Handled,
             })
         }
     }
 
-    /// Learns of a message of this actor that did not reach its receiver. By default it is logged.
+    /// Learns of a message of this actor that did not reach its receiver.
+    ///
+    /// By default it is logged, and the actor goes on: receivers and routes come and go. But an actor that
+    /// sends what cannot be delivered anywhere has a fault, so it fails if the fault was found in its own
+    /// process: the receiver has no handler for the type or takes another one, or the message has no
+    /// encoding or is too large.
+    ///
+    /// An actor that has sent the message with
+    /// [`LossPolicy::FailSender`](hypermesh_mailbox::LossPolicy::FailSender) fails after this, whatever it returns.
     fn on_undeliverable(
         &mut self,
         cx: &Cx<'_, Self>,
         undelivered: Undelivered,
     ) -> impl Future<Output = Result<()>> + Send {
-        tracing::warn!(
-            actor = cx.label(),
-            receiver = %undelivered.header.dst,
-            cause = %undelivered.cause,
-            "a message was not delivered"
-        );
-        async { Ok(()) }
+        cx.proc()
+            .gateway()
+            .log_undelivered(cx.label(), &undelivered);
+        async move {
+            match undelivered.fails_sender() {
+                true => Err(undelivered.cause.into()),
+                false => Ok(()),
+            }
+        }
     }
 
     /// Runs the handler of `message`.
@@ -108,25 +156,26 @@ pub trait Handler<M>: Actor {
     fn unwrap(message: Self::Msg) -> Option<(M, ReplyTo<Self::Reply>)>;
 }
 
-/// An actor that refs can point to: its type has a name.
+/// What a ref can point to: an actor whose type has a name, or a [`Protocol`](crate::Protocol).
 ///
-/// Written by `#[actor]` for every actor without type parameters.
+/// Written by `#[actor]` for every actor without type parameters, and by `protocol!`.
 #[diagnostic::on_unimplemented(
     message = "no ref can point to a `{Self}`",
-    note = "a ref needs an actor with `#[actor]` and without type parameters"
+    note = "a ref needs an actor with `#[actor]` and without type parameters, or a `protocol!`"
 )]
-pub trait Referable: Actor + Named {}
+pub trait Referable: Named {}
 
 /// An actor that takes messages of type `M` from anywhere, other processes included.
 ///
-/// Written by `#[actor]` for every `#[handler]` that is not `local`.
+/// Written by `#[actor]` for every `#[handler]` that is not `local`, and by `protocol!` for every
+/// message of the protocol.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not accept `{M}` from a ref",
     label = "no handler for `{M}` that a ref can reach",
     note = "add a `#[handler]` that takes `{M}` to the `#[actor]` impl of `{Self}`; one marked `local` \
             is reached by a handle only"
 )]
-pub trait Accepts<M: Message>: Referable {
+pub trait Accepts<M>: Referable {
     /// What the handler answers.
     type Reply: Message;
 }
@@ -136,7 +185,7 @@ pub trait Accepts<M: Message>: Referable {
     message = "`{Self}` cannot be spawned by name",
     note = "implement `RemoteSpawn` for `{Self}` and write `#[actor(spawn = \"name\")]`"
 )]
-pub trait RemoteSpawn: Referable {
+pub trait RemoteSpawn: Actor + Referable {
     /// What the actor is made from.
     type Params: Message;
 

@@ -4,18 +4,21 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hypermesh_mailbox::{ActorId, Cause, Envelope, Location, Port, PortId, PortRef};
 use hypermesh_wire::{Message, Named, TypeKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::actor::{Accepts, Referable};
-use crate::ask::Ask;
+use crate::ask::{Ask, CallChain, Callee, Question};
 use crate::call_error::CallError;
 use crate::context;
 use crate::failure::boundary;
+use crate::reply::{ReplyStream, ReplyTo, StreamHeader, Streaming};
 use crate::reply_header::ReplyHeader;
 use crate::send_error::SendError;
+use crate::settings::CALL_TIMEOUT;
 
 /// The longest label that a ref carries, in bytes.
 const MAX_LABEL: usize = 256;
@@ -56,7 +59,7 @@ impl<A: Referable> ActorRef<A> {
         A: Accepts<M>,
         M: Message,
     {
-        let envelope = self.envelope(cx, message, None);
+        let envelope = self.envelope(cx, message);
         if self.id.proc != *cx.proc().id() {
             cx.gateway().post(envelope);
             return Ok(());
@@ -89,28 +92,55 @@ impl<A: Referable> ActorRef<A> {
         M: Message,
     {
         if cx.actor_id() == self.id {
-            return Ask::failed(CallError::WouldDeadlock);
+            return Ask::failed(CallError::WouldDeadlock(self.to_itself()));
+        }
+        if self.is_asked_here(cx) {
+            return self.ask_here(cx, message, 0);
         }
         let (reply, answer) = cx
             .mailbox()
             .open_once_port::<Result<<A as Accepts<M>>::Reply, CallError>>();
         let reply = reply.bind();
-        let is_here = self.id.proc == *cx.proc().id();
-        let header = ReplyHeader {
-            port: reply.id(),
-            // The answer to a question that stays in the proc needs no directions.
-            location: if is_here {
-                Location::NONE
-            } else {
-                reply.location().clone()
-            },
-            key: <Result<<A as Accepts<M>>::Reply, CallError> as Named>::KEY,
-            ordinal: None,
-        };
-        let envelope = self.envelope(cx, message, Some(&header));
-        let pending = (!is_here).then(|| cx.proc().expect_reply(self.id.proc, header));
+        let key = <Result<<A as Accepts<M>>::Reply, CallError> as Named>::KEY;
+        let header = header_to(reply.id(), reply.location(), key);
+        let question = Question::new(Callee::There(self.id, self.label.clone()));
+        let mut envelope = self.envelope(cx, message);
+        header.stamp(&mut envelope.headers);
+        question.stamp(CALL_TIMEOUT.get(), &mut envelope.headers);
+        let pending = cx.proc().expect_reply(self.id.proc, header);
         cx.gateway().post(envelope);
-        Ask::port(answer, cx.caller().0, pending)
+        Ask::there(answer, cx.caller().0, question, pending)
+    }
+
+    /// Sends `message`, whose answer is a stream, on behalf of `cx`, and returns the stream.
+    ///
+    /// Of the stream, up to [`STREAM_WINDOW`](crate::settings::STREAM_WINDOW) values are on their way or
+    /// wait to be read; the actor waits for room for more.
+    pub fn stream<M, T>(&self, cx: &impl context::Actor, message: M) -> ReplyStream<T>
+    where
+        A: Accepts<M, Reply = Streaming<T>>,
+        M: Message,
+        T: Message,
+    {
+        if cx.actor_id() == self.id {
+            let error = CallError::WouldDeadlock(self.to_itself());
+            return ReplyStream::here(Ask::failed(error));
+        }
+        let window = Streaming::<T>::window();
+        if self.is_asked_here(cx) {
+            return ReplyStream::here(self.ask_here(cx, message, window));
+        }
+        let (port, frames) = Streaming::<T>::open_port(cx, window);
+        let key = <Result<Streaming<T>, CallError> as Named>::KEY;
+        let header = header_to(port.id(), port.location(), key);
+        let question = Question::new(Callee::There(self.id, self.label.clone())).open_ended();
+        let mut envelope = self.envelope(cx, message);
+        header.stamp(&mut envelope.headers);
+        question.stamp(Duration::MAX, &mut envelope.headers);
+        StreamHeader::stamp(window, &mut envelope.headers);
+        let pending = cx.proc().expect_reply(self.id.proc, header.clone());
+        cx.gateway().post(envelope);
+        ReplyStream::there(frames, cx.caller().0, header, window, pending)
     }
 
     /// Returns who the actor is.
@@ -144,19 +174,56 @@ impl<A: Referable> ActorRef<A> {
         }
     }
 
-    fn envelope<M: Message>(
+    fn envelope<M: Message>(&self, cx: &impl context::Actor, message: M) -> Envelope {
+        let (dst, to) = (self.port_id(M::KEY), self.location.clone());
+        Envelope::new(dst, to, cx.sender(), message)
+    }
+
+    /// Tells whether a question of `cx` stays in its proc. Those to an agent go by the router, which
+    /// serves some of them out of turn.
+    fn is_asked_here(&self, cx: &impl context::Actor) -> bool {
+        self.id.proc == *cx.proc().id() && self.id != cx.proc().agent_id()
+    }
+
+    /// Asks an actor of the proc of `cx`.
+    fn ask_here<M>(
         &self,
         cx: &impl context::Actor,
         message: M,
-        reply: Option<&ReplyHeader>,
-    ) -> Envelope {
-        let (dst, to) = (self.port_id(M::KEY), self.location.clone());
-        let mut envelope = Envelope::new(dst, to, cx.sender(), message);
-        if let Some(reply) = reply {
-            let set = envelope.headers.set_as(reply);
-            set.expect("a reply header is small and always has an encoding");
+        window: u32,
+    ) -> Ask<<A as Accepts<M>>::Reply>
+    where
+        A: Accepts<M>,
+        M: Message,
+    {
+        let refused = |cause| Ask::failed(cx.proc().call_error(self.id, cause));
+        let callee = match cx.proc().shared().table.find_heir(self.id) {
+            Ok(callee) => callee,
+            Err(cause) => return refused(cause),
+        };
+        let (reply, slot) = ReplyTo::<<A as Accepts<M>>::Reply>::here(callee.clone(), window);
+        let envelope = self.envelope(cx, message);
+        match callee.take_mail(envelope, Some(Box::new(reply))) {
+            Ok(()) => Ask::here(slot),
+            Err(rejected) => refused(rejected.cause),
         }
-        envelope
+    }
+
+    /// Returns the chain of an actor that asks itself.
+    fn to_itself(&self) -> CallChain {
+        CallChain::default()
+            .then(self.id, &self.label)
+            .then(self.id, &self.label)
+    }
+}
+
+/// Returns the header that asks for replies to a port.
+fn header_to(port: PortId, location: &Location, key: TypeKey) -> ReplyHeader {
+    ReplyHeader {
+        port,
+        location: location.clone(),
+        key,
+        ordinal: None,
     }
 }
 

@@ -7,6 +7,7 @@
 //!   ends with the agent, and answers before the agent is gone.
 
 mod messages;
+mod wait;
 
 use hypermesh_mailbox::Undelivered;
 use tokio::task::JoinSet;
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 
 pub use self::messages::{
     ActorReport, ActorStatus, Configure, ListActors, Ping, ShutdownProc, SpawnActor, Spawned,
-    StopActor, StopOutcome, Subscribe,
+    StopActor, StopOutcome, Subscribe, WaitOutcome, WaitStatus,
 };
 use crate::birth::Birth;
 use crate::cx::Cx;
@@ -117,6 +118,14 @@ impl ProcAgent {
     }
 
     #[handler]
+    fn wait_status(&mut self, cx: &Cx<'_, Self>, wait: WaitStatus, reply: ReplyTo<WaitOutcome>) {
+        let proc = cx.proc().clone();
+        self.start(cx, async move {
+            reply.send(wait::wait_status(&proc, &wait).await);
+        });
+    }
+
+    #[handler]
     fn list_actors(&mut self, cx: &Cx<'_, Self>, _: ListActors) -> Result<Vec<ActorReport>> {
         let live = cx.proc().shared().table.live();
         let mut reports: Vec<_> = live.iter().map(|actor| ActorReport::of(&**actor)).collect();
@@ -185,6 +194,7 @@ pub(crate) fn spawn_actor(
         name,
         generation,
         params,
+        env,
     } = request;
     if let Some(name) = name
         .as_ref()
@@ -195,18 +205,19 @@ pub(crate) fn spawn_actor(
             max: MAX_NAME,
         }));
     }
+    let proc_id = *proc.id();
     let Some(entry) = registry::find(&type_name) else {
         return reply.send(Err(SpawnFault::UnknownType {
             type_name,
-            proc: *proc.id(),
+            proc: proc_id,
         }));
     };
-    entry.start(
-        proc,
-        NewName { name, generation },
-        params,
-        Birth::new(reply),
-    );
+    let new = NewName {
+        name,
+        generation,
+        env,
+    };
+    entry.start(proc, new, params, Birth::new(reply, type_name, proc_id));
 }
 
 fn log_panic(ended: std::result::Result<(), tokio::task::JoinError>) {

@@ -12,8 +12,8 @@ use crate::cell::Core;
 use crate::cx::Cx;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::failure::{Failure, FailureCause, Phase};
-use crate::reply::ReplyTo;
+use crate::failure::{Failure, Phase};
+use crate::reply::{Behalf, ReplyTo};
 
 /// What an error of a handler does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,7 @@ pin_project! {
         core: &'a Core,
         // Kept outside of the handler's future, so that a panic in there cannot drop it unanswered.
         reply: Option<ReplyTo<R>>,
+        behalf: Behalf,
         on_error: OnError,
         #[pin]
         handler: Caught<F>,
@@ -37,7 +38,7 @@ pin_project! {
 }
 
 /// Returns the run of the asynchronous handler `handler`.
-pub fn answer<'a, A: Actor, F: Future<Output: HandlerReturn>>(
+pub fn answer<'a, A: Actor, F: Future<Output: HandlerReturn> + Send>(
     cx: &'a Cx<'_, A>,
     reply: ReplyTo<<F::Output as HandlerReturn>::Reply>,
     on_error: OnError,
@@ -45,7 +46,24 @@ pub fn answer<'a, A: Actor, F: Future<Output: HandlerReturn>>(
 ) -> Answer<'a, <F::Output as HandlerReturn>::Reply, F> {
     Answer {
         core: cx.core(),
+        behalf: reply.behalf(),
         reply: Some(reply),
+        on_error,
+        handler: caught(handler),
+    }
+}
+
+/// Returns the run of the asynchronous handler `handler`, which replies by hand.
+pub fn answer_by_hand<'a, A: Actor, F: Future<Output: HandlerReturn>>(
+    cx: &'a Cx<'_, A>,
+    behalf: Behalf,
+    on_error: OnError,
+    handler: F,
+) -> Answer<'a, <F::Output as HandlerReturn>::Reply, F> {
+    Answer {
+        core: cx.core(),
+        behalf,
+        reply: None,
         on_error,
         handler: caught(handler),
     }
@@ -58,8 +76,22 @@ pub fn answer_now<A: Actor, T: HandlerReturn>(
     on_error: OnError,
     handler: impl FnOnce() -> T,
 ) -> Result<(), Failure> {
-    let result = catch::call(handler).map(HandlerReturn::into_result);
+    let mut behalf = reply.behalf();
+    let result = behalf.answering(|| catch::call(handler));
+    let result = result.map(HandlerReturn::into_result);
     settle(cx.core(), reply, on_error, result)
+}
+
+/// Runs the synchronous handler `handler`, which replies by hand.
+pub fn answer_now_by_hand<A: Actor, T: HandlerReturn>(
+    cx: &Cx<'_, A>,
+    mut behalf: Behalf,
+    on_error: OnError,
+    handler: impl FnOnce() -> T,
+) -> Result<(), Failure> {
+    let result = behalf.answering(|| catch::call(handler));
+    let result = result.map(HandlerReturn::into_result);
+    settle(cx.core(), ReplyTo::nobody(), on_error, result)
 }
 
 impl<F: Future<Output: HandlerReturn>> Future
@@ -69,7 +101,9 @@ impl<F: Future<Output: HandlerReturn>> Future
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.handler.poll(cx)).map(HandlerReturn::into_result);
+        let handler = this.handler;
+        let result = ready!(this.behalf.answering(|| handler.poll(cx)));
+        let result = result.map(HandlerReturn::into_result);
         let reply = this.reply.take().unwrap_or_else(ReplyTo::nobody);
         Poll::Ready(settle(this.core, reply, *this.on_error, result))
     }
@@ -112,11 +146,8 @@ fn settle_error<R>(
 }
 
 #[cold]
-fn settle_panic<R>(core: &Core, reply: ReplyTo<R>, Panic(text): Panic) -> Failure {
-    let cause = FailureCause::Panic {
-        phase: Phase::Handler,
-    };
-    let failure = Failure::new(cause, core.id(), core.label(), text);
+fn settle_panic<R>(core: &Core, reply: ReplyTo<R>, panic: Panic) -> Failure {
+    let failure = Failure::of_panic(Phase::Handler, core.id(), core.label(), panic);
     fail(core, reply, failure)
 }
 

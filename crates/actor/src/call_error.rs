@@ -6,6 +6,7 @@ use hypermesh_macros::Message;
 use hypermesh_mailbox::Cause;
 use serde::{Deserialize, Serialize};
 
+use crate::ask::CallChain;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -38,9 +39,15 @@ pub enum CallError {
     /// The proc of the actor died; the text says how.
     #[error("the proc of the actor died: {0}")]
     ProcDied(String),
-    /// The actor asks itself, and would wait for itself.
-    #[error("the actor would wait for itself")]
-    WouldDeadlock,
+    /// The question that the caller was itself asked was over, with whatever it asks on the way.
+    #[error("no reply before the end of the first question: {0}")]
+    OuterDeadline(CallChain),
+    /// The actors wait for each other: the last that is named is the first again.
+    ///
+    /// An actor that asks itself is told so always; longer cycles are found if the setting
+    /// [`CALL_CYCLES`](crate::settings::CALL_CYCLES) says so.
+    #[error("the actors would wait for each other: {0}")]
+    WouldDeadlock(CallChain),
     /// The reply cannot be read; the text says why.
     #[error("the reply cannot be read: {0}")]
     BadReply(String),
@@ -60,6 +67,7 @@ impl From<Cause> for CallError {
     fn from(cause: Cause) -> Self {
         match cause {
             Cause::ProcDied(why) => Self::ProcDied(why.to_string()),
+            Cause::QueueFull => Self::Full,
             cause => Self::Undeliverable(cause),
         }
     }

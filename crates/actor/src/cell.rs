@@ -6,26 +6,32 @@
 //! - **INV-1**: the exit is set once, after the parent was told. Who waited for the end finds the event
 //!   queued and the place in the proc free.
 //! - **INV-2**: a request to end has closed the queue when it returns, so that it is a position in the
-//!   queue, and the task knows of the request before it can find the queue closed.
+//!   queue, and the task knows of the request before it can find the queue closed. A stop of an actor with
+//!   the hook `on_stop` is the exception: that hook decides.
 //! - **INV-3**: an envelope that was taken from the router is handled, answered or bounced.
 
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use hypermesh_mailbox::{ActorId, Cause, Envelope, Mailbox, Port, Rejected, Undelivered};
 use tokio::sync::Notify;
-use tokio::task;
+use tokio::time::Instant;
 
+use crate::activity::{Activity, ActorActivity};
 use crate::actor::{Actor, short_type_name};
 use crate::call_error::CallError;
 use crate::catch::drop_quietly;
 use crate::children::Children;
+use crate::clock::{Clock, lock};
+use crate::env::EnvVars;
 use crate::exit::{Exit, Mode, Status};
 use crate::lane::{Lane, LaneItem};
 use crate::mail::Mail;
 use crate::proc::Proc;
-use crate::queue::{PushError, Queue};
+use crate::queue::{ByteMark, PushError, Queue};
+use crate::reply::AnyReply;
+use crate::settings::ACTOR_QUEUE_BYTES;
 use crate::supervision::ChildEvent;
 
 /// Something is in the lane.
@@ -36,6 +42,12 @@ pub(crate) const DRAIN: u32 = 2;
 pub(crate) const STOP: u32 = 4;
 /// Somebody asked for a kill.
 pub(crate) const KILL: u32 = 8;
+/// A timer is due.
+pub(crate) const TIMER: u32 = 16;
+/// The actor is to end without being asked again.
+pub(crate) const EXIT: u32 = 32;
+/// The task has noticed the kill: it does not hold its thread.
+pub(crate) const NOTICED: u32 = 64;
 
 /// One thing in the queue of an actor.
 pub(crate) enum Item<M> {
@@ -48,10 +60,12 @@ pub(crate) enum Item<M> {
 /// The part of a cell that does not depend on the type of the actor.
 pub(crate) struct Core {
     id: ActorId,
+    /// The generation of the first incarnation of this actor, whose refs it answers for.
+    first: u32,
     label: Label,
     proc: Proc,
     parent: Option<Arc<dyn AnyCell>>,
-    /// What the task is to look at between two messages: [`LANE`], [`DRAIN`], [`STOP`], [`KILL`].
+    /// What the task is to look at between two messages: [`LANE`] and the others.
     control: AtomicU32,
     status: AtomicU8,
     /// Why the queue takes no more messages, once the task knows.
@@ -63,7 +77,11 @@ pub(crate) struct Core {
     lane: Lane,
     children: Children,
     mailbox: OnceLock<Mailbox>,
-    task: OnceLock<task::Id>,
+    activity: Activity,
+    /// Of the messages that came by refs.
+    mail_bytes: ByteMark,
+    /// What was passed to an actor without a parent here; others have that of their parent.
+    env: OnceLock<EnvVars>,
 }
 
 /// What people call an actor.
@@ -93,6 +111,7 @@ impl Core {
     ) -> Self {
         Self {
             id,
+            first: id.generation,
             label,
             proc,
             parent,
@@ -105,7 +124,9 @@ impl Core {
             lane: Lane::default(),
             children: Children::default(),
             mailbox: OnceLock::new(),
-            task: OnceLock::new(),
+            activity: Activity::new(),
+            mail_bytes: ByteMark::default(),
+            env: OnceLock::new(),
         }
     }
 
@@ -113,8 +134,25 @@ impl Core {
         self.id
     }
 
+    /// Makes this the core of a later incarnation of the actor with the core `old`.
+    pub(crate) fn heir_of(self, old: &Core) -> Self {
+        let first = old.first;
+        Self { first, ..self }
+    }
+
+    /// Tells whether messages to the actor `id` are for this one: it is that actor or a later incarnation.
+    pub(crate) fn answers_for(&self, id: ActorId) -> bool {
+        let is_line = (self.first..=self.id.generation).contains(&id.generation);
+        is_line && id.proc == self.id.proc && id.actor == self.id.actor
+    }
+
     pub(crate) fn label(&self) -> &str {
         self.label.as_str()
+    }
+
+    /// Returns the label for a later incarnation of this actor.
+    pub(crate) fn own_label(&self) -> Label {
+        self.label.clone()
     }
 
     pub(crate) fn proc(&self) -> &Proc {
@@ -125,12 +163,35 @@ impl Core {
         self.parent.as_ref()
     }
 
+    /// Returns what the actor inherited from whoever spawned it.
+    pub(crate) fn env(&self) -> EnvVars {
+        let above = std::iter::successors(Some(self), |core| core.parent().map(|p| p.core()));
+        above
+            .filter_map(|core| core.env.get())
+            .next()
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Says what an actor without a parent here inherits. The first call counts.
+    pub(crate) fn set_env(&self, env: EnvVars) {
+        _ = self.env.set(env);
+    }
+
     pub(crate) fn lane(&self) -> &Lane {
         &self.lane
     }
 
     pub(crate) fn children(&self) -> &Children {
         &self.children
+    }
+
+    pub(crate) fn activity(&self) -> &Activity {
+        &self.activity
+    }
+
+    pub(crate) fn mail_bytes(&self) -> &ByteMark {
+        &self.mail_bytes
     }
 
     /// Returns the mailbox of the actor, which is made on first use.
@@ -147,8 +208,17 @@ impl Core {
         self.control.fetch_and(!bits, Ordering::AcqRel);
     }
 
+    pub(crate) fn set_control(&self, bits: u32) {
+        self.control.fetch_or(bits, Ordering::AcqRel);
+    }
+
     pub(crate) fn is_killed(&self) -> bool {
         self.control() & KILL != 0
+    }
+
+    /// Tells whether the actor was killed and has not noticed: its code holds its thread.
+    pub(crate) fn holds_thread(&self) -> bool {
+        self.control() & (KILL | NOTICED) == KILL
     }
 
     /// Returns the harshest request so far that the task has not dealt with.
@@ -175,22 +245,6 @@ impl Core {
     pub(crate) fn publish(&self, status: Status) {
         self.status.fetch_max(status as u8, Ordering::AcqRel);
         self.changed.notify_waiters();
-    }
-
-    /// The task of the actor begins.
-    pub(crate) fn begin_task(&self, status: Status) {
-        if let Some(id) = task::try_id() {
-            // Only the task of this actor comes here, and only once.
-            _ = self.task.set(id);
-        }
-        self.publish(status);
-    }
-
-    /// Tells whether the caller runs in the task of this actor.
-    pub(crate) fn is_current_task(&self) -> bool {
-        self.task
-            .get()
-            .is_some_and(|id| task::try_id() == Some(*id))
     }
 
     /// Decides what messages that are given back are told. The first decision counts.
@@ -261,11 +315,38 @@ pub(crate) trait AnyCell: Send + Sync + 'static {
     /// Lets no more messages in.
     fn close_queue(&self);
 
+    /// Tells whether the actor decides about a stop, and thereby about its queue.
+    fn decides_stop(&self) -> bool {
+        false
+    }
+
+    /// Kills the actor at `at`, if it has not ended by then. The earliest such time counts. By default,
+    /// for what has no task here, this does nothing.
+    fn kill_at(&self, at: Instant) {
+        _ = at;
+    }
+
     /// Returns the number of queued messages.
     fn queued(&self) -> usize;
 
-    /// Takes a message for a handler.
-    fn take_mail(self: Arc<Self>, envelope: Envelope) -> Result<(), Box<Rejected>>;
+    /// Returns what the messages of the handlers are called.
+    fn handler_names(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Returns what the actor does.
+    fn activity(&self) -> ActorActivity {
+        let core = self.core();
+        core.activity
+            .read(self.handler_names(), core.exit.get().is_some())
+    }
+
+    /// Takes a message for a handler, and the right to answer it if it was asked in this proc.
+    fn take_mail(
+        self: Arc<Self>,
+        envelope: Envelope,
+        reply: Option<Box<dyn AnyReply>>,
+    ) -> Result<(), Box<Rejected>>;
 
     /// Takes the event of a child, or gives it back if this cell is past that.
     fn take_child(&self, event: ChildEvent) -> Result<(), ChildEvent>;
@@ -287,17 +368,31 @@ pub(crate) trait AnyCell: Send + Sync + 'static {
             Mode::Stop => STOP,
             Mode::Kill => KILL,
         };
-        self.core().control.fetch_or(bit, Ordering::AcqRel);
+        self.core().set_control(bit);
         // INV-2: in this order.
-        self.close_queue();
+        if mode != Mode::Stop || !self.decides_stop() {
+            self.close_queue();
+        }
         self.core().changed.notify_waiters();
+        self.wake();
+    }
+
+    /// Asks the actor to end, and kills it at `end` if it has not ended by then.
+    fn request_by(&self, mode: Mode, end: Instant) {
+        self.kill_at(end);
+        self.request(mode);
+    }
+
+    /// Makes the actor end after what it does now, without asking it again.
+    fn leave(&self) {
+        self.core().set_control(EXIT);
         self.wake();
     }
 
     /// Puts `item` into the lane and makes the task look at it.
     fn tell_lane(&self, item: LaneItem) -> Result<(), LaneItem> {
         self.core().lane.push(item)?;
-        self.core().control.fetch_or(LANE, Ordering::AcqRel);
+        self.core().set_control(LANE);
         self.wake();
         Ok(())
     }
@@ -307,7 +402,7 @@ impl dyn AnyCell {
     /// Takes an envelope for this actor, or gives it back with the reason (INV-3).
     pub(crate) fn deliver(self: Arc<Self>, envelope: Envelope) -> Result<(), Box<Rejected>> {
         match envelope.header.dst.port {
-            Port::Handler(_) => self.take_mail(envelope),
+            Port::Handler(_) => self.take_mail(envelope, None),
             Port::Ephemeral { .. } => match self.core().mailbox.get() {
                 Some(mailbox) => mailbox.deliver(envelope),
                 None => Err(rejected(envelope, Cause::PortNeverExisted)),
@@ -339,6 +434,7 @@ impl dyn AnyCell {
         }
         core.status.store(Status::Exited as u8, Ordering::Release);
         core.proc.release(self, &exit);
+        core.proc.tell_end(core.id, &exit);
         core.gone.store(true, Ordering::Release);
         core.changed.notify_waiters();
     }
@@ -350,11 +446,7 @@ impl dyn AnyCell {
             // Whoever holds the client, or ends the proc, knows.
             return;
         }
-        let event = ChildEvent {
-            actor: core.id,
-            label: core.label().to_owned(),
-            exit: exit.clone(),
-        };
+        let event = ChildEvent::new(core.id, core.label(), exit.clone());
         let told = match &core.parent {
             Some(parent) => {
                 let told = parent.take_child(event);
@@ -379,6 +471,8 @@ pub(crate) fn rejected(envelope: Envelope, cause: Cause) -> Box<Rejected> {
 pub(crate) struct Cell<A: Actor> {
     core: Core,
     queue: Queue<Item<A::Msg>>,
+    /// Made with the first timer or deadline.
+    clock: OnceLock<Arc<Mutex<Clock<A::Msg>>>>,
 }
 
 impl<A: Actor> Cell<A> {
@@ -386,6 +480,7 @@ impl<A: Actor> Cell<A> {
         Self {
             core,
             queue: Queue::new(queue_limit),
+            clock: OnceLock::new(),
         }
     }
 
@@ -399,6 +494,25 @@ impl<A: Actor> Cell<A> {
 
     pub(crate) fn queue(&self) -> &Queue<Item<A::Msg>> {
         &self.queue
+    }
+
+    /// Returns the clock of the actor, if it has ever needed one.
+    pub(crate) fn clock(&self) -> Option<&Arc<Mutex<Clock<A::Msg>>>> {
+        self.clock.get()
+    }
+
+    /// Returns the clock of the actor.
+    pub(crate) fn clock_or_new(&self) -> &Arc<Mutex<Clock<A::Msg>>> {
+        self.clock
+            .get_or_init(|| Arc::new(Mutex::new(Clock::new())))
+    }
+
+    /// Lets no timer fire any more.
+    pub(crate) fn close_clock(&self) {
+        if let Some(clock) = self.clock() {
+            let timers = lock(clock).close();
+            drop_quietly(timers);
+        }
     }
 
     /// Makes this the cell of an actor that ended before it began.
@@ -425,19 +539,20 @@ impl<A: Actor> Cell<A> {
     }
 
     /// Ends an actor whose task is gone without having ended it: its runtime went away.
-    pub(crate) fn abandon(self: &Arc<Self>) {
+    pub(crate) fn abandon(self: &Arc<Self>, exit: Exit) {
         if self.core.exit.get().is_some() {
             return;
         }
-        self.core.set_closing(Exit::Killed);
+        self.core.set_closing(exit.clone());
         self.queue.close();
         self.discard(Vec::new());
+        self.close_clock();
         for child in self.core.children.close() {
             child.request(Mode::Kill);
         }
         self.queue.unregister();
         let cell: Arc<dyn AnyCell> = self.clone();
-        cell.conclude(Exit::Killed);
+        cell.conclude(exit);
     }
 }
 
@@ -454,12 +569,33 @@ impl<A: Actor> AnyCell for Cell<A> {
         self.queue.close();
     }
 
+    fn decides_stop(&self) -> bool {
+        A::DECIDES_STOP
+    }
+
+    fn kill_at(&self, at: Instant) {
+        lock(self.clock_or_new()).kill_at(at);
+    }
+
     fn queued(&self) -> usize {
         self.queue.len()
     }
 
-    fn take_mail(self: Arc<Self>, envelope: Envelope) -> Result<(), Box<Rejected>> {
-        let mail = Box::new(Mail::new(envelope, self.clone()));
+    fn handler_names(&self) -> &'static [&'static str] {
+        A::HANDLERS
+    }
+
+    fn take_mail(
+        self: Arc<Self>,
+        envelope: Envelope,
+        reply: Option<Box<dyn AnyReply>>,
+    ) -> Result<(), Box<Rejected>> {
+        let bytes = Mail::weight(&envelope);
+        let mark = ACTOR_QUEUE_BYTES.get().as_usize();
+        if !self.core.mail_bytes.take_in(bytes, mark) {
+            return Err(rejected(envelope, Cause::QueueFull));
+        }
+        let mail = Box::new(Mail::new(envelope, reply, self.clone()));
         let (item, cause) = match self.queue.push(Item::Mail(mail)) {
             Ok(()) => return Ok(()),
             Err(PushError::Closed(item)) => (item, self.core.gone()),
@@ -474,19 +610,16 @@ impl<A: Actor> AnyCell for Cell<A> {
     fn take_child(&self, event: ChildEvent) -> Result<(), ChildEvent> {
         match self.tell_lane(LaneItem::Child(event)) {
             Err(LaneItem::Child(event)) => Err(event),
-            Ok(()) | Err(LaneItem::Undelivered(_)) => Ok(()),
+            Ok(()) | Err(LaneItem::Linked(_) | LaneItem::Undelivered(_)) => Ok(()),
         }
     }
 
     fn take_bounce(&self, undelivered: Box<Undelivered>) {
         if let Err(LaneItem::Undelivered(lost)) = self.tell_lane(LaneItem::Undelivered(undelivered))
         {
-            tracing::warn!(
-                actor = self.core.label(),
-                receiver = %lost.header.dst,
-                cause = %lost.cause,
-                "too many bounced messages, this one is dropped"
-            );
+            // The lane is full, or the actor has ended: in either case there may be many.
+            let gateway = self.core.proc.gateway();
+            gateway.log_undelivered(self.core.label(), &lost);
         }
     }
 

@@ -10,11 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use hypermesh_mailbox::ActorId;
 
 use crate::cell::AnyCell;
+use crate::restart::Restarts;
 
 /// The children of an actor, by the key of their id.
 #[derive(Default)]
 pub(crate) struct Children {
     state: Mutex<State>,
+    restarts: Restarts,
 }
 
 #[derive(Default)]
@@ -60,6 +62,12 @@ impl Children {
     pub(crate) fn abandon(&self) {
         let orphans = std::mem::take(&mut self.lock().live);
         drop(orphans);
+        self.restarts.clear();
+    }
+
+    /// Returns which children are made anew when they end.
+    pub(crate) fn restarts(&self) -> &Restarts {
+        &self.restarts
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hypermesh_mailbox::{ActorId, Mailbox, SendContext};
 
 use crate::cell::AnyCell;
+use crate::env::EnvVars;
 use crate::proc::Proc;
 
 /// Anything that can send and receive: the context of a handler ([`Cx`](crate::Cx)), a client
@@ -24,6 +25,11 @@ pub trait Actor: SendContext + Send + Sync {
     /// Returns the shared part of this actor.
     #[doc(hidden)]
     fn caller(&self) -> Caller;
+
+    /// Returns what is passed on to whatever is spawned from here.
+    fn env(&self) -> EnvVars {
+        self.caller().0.core().env()
+    }
 }
 
 /// The shared part of whoever sends a question.

@@ -16,6 +16,8 @@ use crate::exit::{Mode, Status};
 use crate::handle::ActorHandle;
 use crate::incoming::Origin;
 use crate::proc::Proc;
+use crate::restart::{RestartGroup, RestartPolicy, Strategy};
+use crate::run::Executor;
 use crate::spawn::SpawnError;
 
 /// The context of a handler or a hook of an actor of type `A`.
@@ -27,6 +29,10 @@ pub struct Cx<'a, A: Actor> {
 impl<'a, A: Actor> Cx<'a, A> {
     pub(crate) fn new(cell: &'a Arc<Cell<A>>, origin: Option<&'a Origin>) -> Self {
         Self { cell, origin }
+    }
+
+    pub(crate) fn cell(&self) -> &'a Arc<Cell<A>> {
+        self.cell
     }
 
     pub(crate) fn core(&self) -> &'a Core {
@@ -87,9 +93,52 @@ impl<'a, A: Actor> Cx<'a, A> {
             .spawn_named_child(self.cell.clone(), name, actor)
     }
 
-    /// Makes this actor stop when the current handler returns.
+    /// Starts `actor` on `executor` as a child of this actor, see [`spawn`](Self::spawn).
+    pub fn spawn_on<B: Actor>(&self, executor: &Executor, actor: B) -> ActorHandle<B> {
+        self.proc()
+            .spawn_child_on(executor, self.cell.clone(), actor)
+    }
+
+    /// Starts the actor that `factory` returns as a child that is made anew by `policy` when it fails.
+    ///
+    /// It is a [restart group](Self::restart_group) of its own; see [`RestartGroup::spawn`].
+    pub fn spawn_from<B: Actor>(
+        &self,
+        policy: RestartPolicy,
+        factory: impl Fn() -> B + Send + Sync + 'static,
+    ) -> ActorHandle<B> {
+        self.restart_group(Strategy::OneForOne, policy)
+            .spawn(factory)
+    }
+
+    /// Returns a new group of children of this actor that are made anew when they fail, by one policy.
+    ///
+    /// What becomes of a child that ended is up to [`Actor::on_child`]: by default a failure is
+    /// [`Directive::Restart`](crate::Directive::Restart) for members of a group.
+    pub fn restart_group(&self, strategy: Strategy, policy: RestartPolicy) -> RestartGroup {
+        RestartGroup::new(self.cell.clone(), strategy, policy)
+    }
+
+    /// Makes this actor stop when the current handler returns. If it has the hook `on_stop`, that decides.
     pub fn stop(&self) {
         self.cell.request(Mode::Stop);
+    }
+
+    /// Publishes what `snapshot` returns, names and texts, in place of what this actor has published before.
+    ///
+    /// Anybody may read it without asking the actor: [`ActorHandle::activity`], and the report of the proc's
+    /// agent. Names that the report itself has are left out; there are at most 64 entries of 1 KiB. A panic of
+    /// `snapshot` is published in its place, as `error`, and the actor goes on.
+    pub fn publish<N: Into<String>, T: ToString>(&self, snapshot: impl FnOnce() -> Vec<(N, T)>) {
+        self.core().activity().publish(snapshot);
+    }
+
+    /// Makes this actor end when the current handler returns, without asking `on_stop`.
+    ///
+    /// It ends an end that `on_stop` has put off, with the exit that was asked for. If none was, the actor is
+    /// stopped.
+    pub fn exit(&self) {
+        self.cell.leave();
     }
 
     /// Returns the children that are alive, with their labels and where they are in their lives.

@@ -67,6 +67,15 @@ impl Mode {
     }
 }
 
+/// What the hook `on_stop` decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Departure {
+    /// The actor ends as it was asked to.
+    Now,
+    /// The actor goes on until [`Cx::exit`](crate::Cx::exit), a harsher request or the deadline.
+    Later,
+}
+
 /// Where an actor is in its life. It only ever moves forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u8)]

@@ -14,6 +14,7 @@ use hypermesh_mailbox::ActorId;
 use serde::{Deserialize, Serialize};
 
 use crate::call_error::CallError;
+use crate::catch::Panic;
 use crate::error::Error;
 
 /// The most links of a chain of failures.
@@ -34,6 +35,9 @@ const SHOWN_BYTES: usize = 512;
 /// The most links of a chain of sources of one error.
 const MAX_SOURCES: usize = 32;
 
+/// The most notes of one failure.
+const MAX_NOTES: usize = 8;
+
 /// Which part of an actor's life was running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -50,6 +54,8 @@ pub enum Phase {
     OnUndeliverable,
     /// The `cleanup` hook.
     Cleanup,
+    /// The `on_stop` hook.
+    OnStop,
 }
 
 impl fmt::Display for Phase {
@@ -61,6 +67,7 @@ impl fmt::Display for Phase {
             Self::OnChild => "on_child",
             Self::OnUndeliverable => "on_undeliverable",
             Self::Cleanup => "cleanup",
+            Self::OnStop => "on_stop",
         })
     }
 }
@@ -87,6 +94,14 @@ pub enum FailureCause {
     Undeliverable,
     /// A child failed and the failure was passed on; `caused_by` has the child's failure.
     Child,
+    /// `on_stop` returned an error.
+    OnStop,
+    /// A linked actor failed; `caused_by` has its failure.
+    Link,
+    /// The proc of the actor died; the message says how.
+    ProcDied,
+    /// The actor or its proc cannot be reached, and it may live.
+    Unreachable,
 }
 
 impl FailureCause {
@@ -99,6 +114,7 @@ impl FailureCause {
             Phase::OnChild => Self::Child,
             Phase::OnUndeliverable => Self::Undeliverable,
             Phase::Cleanup => Self::Cleanup,
+            Phase::OnStop => Self::OnStop,
         }
     }
 }
@@ -121,8 +137,11 @@ pub struct FailureFacts {
     pub message: String,
     /// The texts of the error's sources, outermost first.
     pub chain: Vec<String>,
-    /// Where the error was made, if `RUST_BACKTRACE` asked for it.
+    /// Where the error was made, if `RUST_BACKTRACE` asked for it. Of a panic, the place in the source, and
+    /// the calls that led there if `RUST_BACKTRACE` asked for them.
     pub backtrace: Option<String>,
+    /// What else went wrong on the way to the end, at most 8 texts.
+    pub notes: Vec<String>,
     /// The failure that led to this one.
     pub caused_by: Option<Failure>,
 }
@@ -142,8 +161,27 @@ impl Failure {
             message: cut(message.into(), MAX_TEXT),
             chain: Vec::new(),
             backtrace: None,
+            notes: Vec::new(),
             caused_by: None,
         }))
+    }
+
+    /// Returns a failure of `actor` by a panic in its `phase`.
+    pub(crate) fn of_panic(phase: Phase, actor: ActorId, label: &str, panic: Panic) -> Self {
+        let mut failure = Self::new(FailureCause::Panic { phase }, actor, label, panic.text);
+        let facts = Arc::get_mut(&mut failure.0).expect("made on the line above, not shared");
+        facts.backtrace = panic.place.map(|text| cut(text, MAX_BACKTRACE));
+        failure
+    }
+
+    /// Returns this failure with `text` as a note; after 8 of them it is left out.
+    #[must_use]
+    pub fn with_note(self, text: impl Into<String>) -> Self {
+        let mut facts = Arc::unwrap_or_clone(self.0);
+        if facts.notes.len() < MAX_NOTES {
+            facts.notes.push(cut(text.into(), MAX_TEXT));
+        }
+        Self(Arc::new(facts))
     }
 
     /// Returns a failure of `actor` by the error that its `phase` returned. If that error is about the
@@ -221,6 +259,10 @@ impl fmt::Display for Failure {
             FailureCause::Cleanup => write!(f, "{label} failed in cleanup")?,
             FailureCause::Undeliverable => write!(f, "{label} failed on an undeliverable message")?,
             FailureCause::Child => write!(f, "{label} failed for a child")?,
+            FailureCause::OnStop => write!(f, "{label} failed in on_stop")?,
+            FailureCause::Link => write!(f, "{label} failed for a linked actor")?,
+            FailureCause::ProcDied => write!(f, "the proc of {label} died")?,
+            FailureCause::Unreachable => write!(f, "{label} cannot be reached")?,
         }
         write!(
             f,
@@ -291,6 +333,7 @@ struct Link {
     message: String,
     chain: Vec<String>,
     backtrace: Option<String>,
+    notes: Vec<String>,
 }
 
 impl From<Failure> for Vec<Link> {
@@ -302,6 +345,7 @@ impl From<Failure> for Vec<Link> {
             message: failure.message.clone(),
             chain: failure.chain.clone(),
             backtrace: failure.backtrace.clone(),
+            notes: failure.notes.clone(),
         });
         links.collect()
     }
@@ -331,6 +375,7 @@ impl TryFrom<Vec<Link>> for Failure {
                 message: cut(link.message, MAX_TEXT),
                 chain: link.chain.into_iter().take(MAX_SOURCES).collect(),
                 backtrace: link.backtrace.map(|text| cut(text, MAX_BACKTRACE)),
+                notes: link.notes.into_iter().take(MAX_NOTES).collect(),
                 caused_by,
             })));
         }

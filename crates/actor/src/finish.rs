@@ -4,13 +4,13 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::actor::Actor;
 use crate::catch::{caught, drop_quietly};
-use crate::cell::{AnyCell, Cell, Core};
+use crate::cell::{AnyCell, Cell, Core, NOTICED};
+use crate::clock::{later, lock};
 use crate::cx::Cx;
 use crate::exit::{Exit, Mode};
 use crate::failure::{Failure, FailureCause, Phase};
@@ -18,7 +18,8 @@ use crate::life::Life;
 use crate::run::{Batch, Leave, log_unheard, settle_hook};
 use crate::settings::{CLEANUP_TIMEOUT, KILL_TIMEOUT, STOP_TIMEOUT};
 
-/// Ends an actor that left its messages for the reason `leave`, and returns its exit.
+/// Ends an actor that left its messages for the reason `leave`, and returns its exit. What is left to
+/// do is to tell the world.
 pub(crate) async fn finish<A: Actor>(
     cell: &Arc<Cell<A>>,
     actor: Option<Box<A>>,
@@ -36,8 +37,13 @@ pub(crate) async fn finish<A: Actor>(
     cell.queue().close();
     // Every message that is dropped here answers its caller or goes back to its sender.
     cell.discard(batch);
+    cell.close_clock();
+    if core.is_killed() {
+        core.set_control(NOTICED);
+    }
 
-    end_children(core, &mut life).await;
+    let kill_time = cell.clock().and_then(|clock| lock(clock).kill_time());
+    end_children(core, &mut life, kill_time).await;
     if let Some(mut actor) = actor {
         if life.take_cleanup() {
             clean_up(cell, &mut actor, &mut life).await;
@@ -46,43 +52,56 @@ pub(crate) async fn finish<A: Actor>(
     }
     log_unheard(core);
     cell.queue().unregister();
-    let exit = life.exited();
-    let cell: Arc<dyn AnyCell> = cell.clone();
-    cell.conclude(exit.clone());
-    exit
+    life.exited()
 }
 
-/// Ends the children, all at once and under one deadline, and kills those that take longer.
-async fn end_children(core: &Core, life: &mut Life) {
+/// Ends the children, all at once and under one deadline, and kills those that take longer. They have no
+/// more time than their parent has, and pass that on to theirs.
+async fn end_children(core: &Core, life: &mut Life, kill_time: Option<Instant>) {
     let children = core.children().close();
     if children.is_empty() {
         return;
     }
-    let mut mode = life.mode_of_children();
-    children.iter().for_each(|child| child.request(mode));
+    let mode = life.mode_of_children();
     if mode != Mode::Kill {
-        match children_gone(core, STOP_TIMEOUT.get()).await {
+        let end = later(Instant::now(), STOP_TIMEOUT.get());
+        let end = kill_time.map_or(end, |time| time.min(end));
+        children
+            .iter()
+            .for_each(|child| child.request_by(mode, end));
+        match children_gone(core, end).await {
             Wait::Gone => return,
             Wait::Expired => {}
             Wait::Killed => life.requested(Mode::Kill),
         }
-        mode = Mode::Kill;
-        core.children()
-            .live()
-            .iter()
-            .for_each(|child| child.request(mode));
     }
-    if let Wait::Expired = children_gone(core, KILL_TIMEOUT.get()).await {
-        // Each holds its thread. It will end when it lets go, and the proc hears of it then.
-        for zombie in core.children().live() {
-            let zombie = zombie.core();
-            tracing::error!(
-                actor = core.label(),
-                child = zombie.label(),
-                id = %zombie.id(),
-                "a killed child does not end: it holds its thread"
-            );
+    let live = core.children().live();
+    live.iter().for_each(|child| child.request(Mode::Kill));
+    // Children that do not hold their threads wait for children of their own, for as long as the first round.
+    for _ in 0..2 {
+        let end = later(Instant::now(), KILL_TIMEOUT.get());
+        if !matches!(children_gone(core, end).await, Wait::Expired) {
+            return;
         }
+        let live = core.children().live();
+        if live.iter().all(|child| child.core().holds_thread()) {
+            break;
+        }
+    }
+    hand_over(core, &core.children().live());
+}
+
+/// Hands the children that hold their threads, or live in a proc that cannot be reached, over to the proc. Each
+/// ends when it lets go, or by its lease, and the proc hears of it then.
+fn hand_over(core: &Core, zombies: &[Arc<dyn AnyCell>]) {
+    for zombie in zombies {
+        core.proc().shared().table.adopt(zombie);
+        tracing::error!(
+            actor = core.label(),
+            child = zombie.core().label(),
+            id = %zombie.core().id(),
+            "a killed child does not end: it holds its thread, or cannot be reached"
+        );
     }
 }
 
@@ -93,14 +112,15 @@ enum Wait {
 }
 
 /// Waits until no child is alive. The end of each wakes this task.
-async fn children_gone(core: &Core, within: Duration) -> Wait {
+async fn children_gone(core: &Core, end: Instant) -> Wait {
     let was_killed = core.is_killed();
-    let mut timer = pin!(sleep_until(Instant::now() + within));
+    let mut timer = pin!(sleep_until(end));
     poll_fn(|cx| {
         if core.children().is_empty() {
             return Poll::Ready(Wait::Gone);
         }
         if !was_killed && core.is_killed() {
+            core.set_control(NOTICED);
             return Poll::Ready(Wait::Killed);
         }
         timer.as_mut().poll(cx).map(|()| Wait::Expired)
@@ -117,6 +137,7 @@ async fn clean_up<A: Actor>(cell: &Arc<Cell<A>>, actor: &mut A, life: &mut Life)
     let mut hook = pin!(timeout(limit, caught(actor.cleanup(&context, &exit))));
     let done = poll_fn(|cx| {
         if core.is_killed() {
+            core.set_control(NOTICED);
             return Poll::Ready(None);
         }
         hook.as_mut().poll(cx).map(Some)

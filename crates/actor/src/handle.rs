@@ -2,17 +2,21 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hypermesh_mailbox::ActorId;
+use tokio::time::Instant;
 
+use crate::activity::ActorActivity;
 use crate::actor::{Actor, Handler, Referable};
 use crate::actor_ref::ActorRef;
 use crate::ask::Ask;
 use crate::call_error::CallError;
 use crate::cell::{AnyCell, Cell, Item};
+use crate::clock::later;
 use crate::exit::{Exit, Mode, Status};
 use crate::queue::PushError;
-use crate::reply::ReplyTo;
+use crate::reply::{ReplyStream, ReplyTo, Streaming};
 use crate::send_error::SendError;
 
 /// The local handle of an actor. Dropping it does not end the actor; see [`guard`](Self::guard).
@@ -31,7 +35,7 @@ impl<A: Actor> ActorHandle<A> {
     ///
     /// # Errors
     ///
-    /// [`SendError`] when the actor takes no messages; it carries `message` back.
+    /// [`SendError`] when the actor takes no messages, or has no room for one; it carries `message` back.
     pub fn tell<M>(&self, message: M) -> Result<(), SendError<M>>
     where
         A: Handler<M>,
@@ -46,6 +50,27 @@ impl<A: Actor> ActorHandle<A> {
         }
     }
 
+    /// Queues `message` as soon as there is room for it. [`tell`](Self::tell) refuses it at once instead.
+    ///
+    /// Returning `Ok` means queued, not handled: the actor may still stop first. There is no deadline: an actor
+    /// may be busy for ever. Wrap it in a timeout where that matters.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] when the actor takes no messages; it carries `message` back.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, `message` is dropped with it and was not queued.
+    pub async fn tell_when_free<M>(&self, message: M) -> Result<(), SendError<M>>
+    where
+        A: Handler<M>,
+    {
+        let item = Item::Message(A::wrap(message, ReplyTo::nobody()));
+        let queued = self.cell.queue().push_when_free(item).await;
+        queued.map_err(|item| self.give_back(PushError::Closed(item)))
+    }
+
     /// Queues `message` and returns the question, to be awaited.
     ///
     /// It is answered by a value, or by the reason why there is none: at once when the handler fails,
@@ -54,13 +79,32 @@ impl<A: Actor> ActorHandle<A> {
     where
         A: Handler<M>,
     {
-        let (reply, answer) = ReplyTo::local();
+        self.question(message, 0)
+    }
+
+    /// Queues `message`, whose answer is a stream, and returns the stream.
+    ///
+    /// Of the stream, up to [`STREAM_WINDOW`](crate::settings::STREAM_WINDOW) values wait to be read;
+    /// the actor waits for room for more.
+    pub fn stream<M, T>(&self, message: M) -> ReplyStream<T>
+    where
+        A: Handler<M, Reply = Streaming<T>>,
+        T: Send + 'static,
+    {
+        ReplyStream::here(self.question(message, Streaming::<T>::window()))
+    }
+
+    fn question<M>(&self, message: M, window: u32) -> Ask<A::Reply>
+    where
+        A: Handler<M>,
+    {
+        let (reply, slot) = ReplyTo::here(self.cell.clone(), window);
         match self
             .cell
             .queue()
             .push(Item::Message(A::wrap(message, reply)))
         {
-            Ok(()) => Ask::local(answer, self.cell.clone()),
+            Ok(()) => Ask::here(slot),
             Err(PushError::Full(_)) => Ask::failed(CallError::Full),
             Err(PushError::Closed(_)) => Ask::failed(match self.cell.core().exit() {
                 Some(exit) => CallError::Exited(exit.clone()),
@@ -77,6 +121,22 @@ impl<A: Actor> ActorHandle<A> {
     /// Lets the actor finish the current handler, and then end. Queued messages go back.
     pub fn stop(&self) {
         self.cell.request(Mode::Stop);
+    }
+
+    /// Drains the actor as [`drain`](Self::drain) does, and kills it if that takes longer than `limit`.
+    ///
+    /// Its children end within the same time. Of several limits the earliest counts.
+    pub fn drain_within(&self, limit: Duration) {
+        self.cell
+            .request_by(Mode::Drain, later(Instant::now(), limit));
+    }
+
+    /// Stops the actor as [`stop`](Self::stop) does, and kills it if that takes longer than `limit`.
+    ///
+    /// Its children end within the same time. Of several limits the earliest counts.
+    pub fn stop_within(&self, limit: Duration) {
+        self.cell
+            .request_by(Mode::Stop, later(Instant::now(), limit));
     }
 
     /// Ends the actor at the next await of whatever it does. No hook runs.
@@ -117,6 +177,20 @@ impl<A: Actor> ActorHandle<A> {
     /// Returns the number of queued messages, without those that the actor has taken in hand.
     pub fn queued(&self) -> usize {
         AnyCell::queued(&*self.cell)
+    }
+
+    /// Returns what the actor does, read from outside of it: it need not run for that.
+    pub fn activity(&self) -> ActorActivity {
+        AnyCell::activity(&*self.cell)
+    }
+
+    /// Returns the handle of the incarnation of this actor that lives now: this one, or a later one if it
+    /// was made anew. `None` if there is none.
+    pub fn current(&self) -> Option<Self> {
+        let core = self.cell.core();
+        let cell = core.proc().shared().table.find_heir(core.id()).ok()?;
+        let cell = cell.into_any().downcast::<Cell<A>>().ok()?;
+        cell.core().exit().is_none().then(|| Self::new(cell))
     }
 
     /// Returns who the actor is.

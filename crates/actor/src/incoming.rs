@@ -5,11 +5,14 @@ use std::sync::Arc;
 use hypermesh_mailbox::{ActorId, Cause, Envelope};
 use hypermesh_wire::{Any, Headers, Message, Payload, TakeCause, TypeKey};
 
+use tokio::time::Instant;
+
 use crate::actor::Handler;
+use crate::ask::Question;
 use crate::catch::{self, Panic};
 use crate::cell::AnyCell;
-use crate::mail::Mail;
-use crate::reply::ReplyTo;
+use crate::mail::{Mail, send_back};
+use crate::reply::{AnyReply, ReplyTo, StreamHeader};
 use crate::reply_header::ReplyHeader;
 
 /// A message whose type is not known yet.
@@ -42,9 +45,9 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    /// Returns the key of the message's type.
-    pub fn key(&self) -> TypeKey {
-        self.key
+    /// Tells whether the message is an `M`.
+    pub fn is<M: Message>(&self) -> bool {
+        self.key == M::KEY
     }
 
     /// Reads the message as an `M`, for the actor `A`.
@@ -54,24 +57,26 @@ impl<'a> Incoming<'a> {
         M: Message,
         A::Reply: Message,
     {
+        let (envelope, reply, arrived) = self.mail.into_parts();
         let Envelope {
             header,
             to,
             headers,
             body,
-        } = self.mail.into_envelope();
+        } = envelope;
         // Decoding runs code of the message's author on bytes of anybody: its panic ends this message.
         let (body, cause) = match catch::call(|| body.take::<M>()) {
             Ok(Ok(message)) => {
-                return Ok(Self::opened::<A, M>(
-                    message,
-                    header.src,
-                    headers,
-                    self.receiver,
-                ));
+                let reply = match reply {
+                    Some(reply) => reply_here(reply),
+                    None => reply_there(&headers, arrived, self.receiver),
+                };
+                let sender = header.src;
+                let origin = Box::new(Origin { sender, headers });
+                return Ok((A::wrap(message, reply), origin));
             }
             Ok(Err(error)) => (*error.any, cause_of(error.cause)),
-            Err(Panic(text)) => {
+            Err(Panic { text, .. }) => {
                 let text = format!("decoding it panicked: {text}");
                 (
                     Any::wire(self.key, Payload::default()),
@@ -79,37 +84,14 @@ impl<'a> Incoming<'a> {
                 )
             }
         };
-        Mail::new(
-            Envelope {
-                header,
-                to,
-                headers,
-                body,
-            },
-            self.receiver.clone(),
-        )
-        .bounce(cause);
-        Err(SentBack(()))
-    }
-
-    fn opened<A, M>(
-        message: M,
-        sender: ActorId,
-        headers: Headers,
-        receiver: &Arc<dyn AnyCell>,
-    ) -> (A::Msg, Box<Origin>)
-    where
-        A: Handler<M>,
-        A::Reply: Message,
-    {
-        let reply = match ReplyHeader::of(&headers) {
-            Some(header) => ReplyTo::remote(header, receiver.clone()),
-            None => ReplyTo::nobody(),
+        let envelope = Envelope {
+            header,
+            to,
+            headers,
+            body,
         };
-        (
-            A::wrap(message, reply),
-            Box::new(Origin { sender, headers }),
-        )
+        send_back(envelope, reply, self.receiver, cause);
+        Err(SentBack(()))
     }
 
     /// Sends the message back: the actor has no handler for it.
@@ -117,6 +99,34 @@ impl<'a> Incoming<'a> {
         self.mail.bounce(Cause::NoHandler);
         Err(SentBack(()))
     }
+}
+
+/// Returns the slot that travelled beside a message of this proc.
+fn reply_here<R: Send + 'static>(reply: Box<dyn AnyReply>) -> ReplyTo<R> {
+    match reply.into_any().downcast::<ReplyTo<R>>() {
+        Ok(reply) => *reply,
+        // The ref was made for another type of actor, whose answer to this message is of another
+        // type. Dropping the slot tells the caller that there is none.
+        Err(_) => ReplyTo::nobody(),
+    }
+}
+
+/// Returns the slot that the headers of a message from another proc ask for.
+fn reply_there<R: Message>(
+    headers: &Headers,
+    arrived: Option<Instant>,
+    receiver: &Arc<dyn AnyCell>,
+) -> ReplyTo<R> {
+    let Some(header) = ReplyHeader::of(headers) else {
+        return ReplyTo::nobody();
+    };
+    let question = arrived.and_then(|arrived| Question::of(headers, arrived, receiver));
+    ReplyTo::there(
+        header,
+        receiver.clone(),
+        question,
+        StreamHeader::window(headers),
+    )
 }
 
 /// Returns what the sender is told of a message that could not be read.

@@ -16,6 +16,7 @@ use crate::context::{self, Caller};
 use crate::exit::{Exit, Mode};
 use crate::handle::ActorHandle;
 use crate::proc::Proc;
+use crate::reply::AnyReply;
 use crate::spawn::SpawnError;
 use crate::supervision::ChildEvent;
 use crate::table::NewKey;
@@ -201,7 +202,11 @@ impl AnyCell for ClientCell {
         0
     }
 
-    fn take_mail(self: Arc<Self>, envelope: Envelope) -> Result<(), Box<Rejected>> {
+    fn take_mail(
+        self: Arc<Self>,
+        envelope: Envelope,
+        _reply: Option<Box<dyn AnyReply>>,
+    ) -> Result<(), Box<Rejected>> {
         Err(rejected(envelope, Cause::NoHandler))
     }
 
@@ -220,7 +225,8 @@ impl AnyCell for ClientCell {
             None => Err(*undelivered),
         };
         if let Err(undelivered) = unheard {
-            tracing::warn!(client = self.core.label(), %undelivered, "a message came back");
+            let gateway = self.core.proc().gateway();
+            gateway.log_undelivered(self.core.label(), &undelivered);
         }
     }
 

@@ -3,13 +3,15 @@
 //! # Invariants
 //!
 //! - **INV-1**: an event that was accepted is taken by the actor or handed over when the lane closes.
-//! - **INV-2**: bounced messages are bounded; the events of children are bounded by their number.
+//! - **INV-2**: bounced messages are bounded; the events of children and links are bounded by their
+//!   number.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
 
 use hypermesh_mailbox::Undelivered;
 
+use crate::failure::Failure;
 use crate::supervision::ChildEvent;
 
 /// How many bounced messages may wait.
@@ -19,6 +21,8 @@ const MAX_UNDELIVERED: usize = 1024;
 pub(crate) enum LaneItem {
     /// A child ended.
     Child(ChildEvent),
+    /// A linked actor failed, and so does this one.
+    Linked(Failure),
     /// A message of this actor was not delivered.
     Undelivered(Box<Undelivered>),
 }
@@ -55,6 +59,14 @@ impl Lane {
         let item = state.items.pop_front()?;
         state.undelivered -= usize::from(matches!(item, LaneItem::Undelivered(_)));
         Some(item)
+    }
+
+    /// Returns the first failure of a child that waits.
+    pub(crate) fn child_failure(&self) -> Option<Failure> {
+        self.lock().items.iter().find_map(|item| match item {
+            LaneItem::Child(event) => event.exit.failure().cloned(),
+            LaneItem::Linked(_) | LaneItem::Undelivered(_) => None,
+        })
     }
 
     /// Refuses every later item and returns those that nobody took (INV-1).

@@ -9,7 +9,7 @@
 //! - **INV-3**: a request only ever gets harsher: drain, then stop, then kill.
 //! - **INV-4**: cleanup runs at most once, after the actor's value was made, and neither after a
 //!   panic nor after a kill.
-//! - **INV-5**: a cleanup that fails turns a clean exit into a failure and leaves a failure alone.
+//! - **INV-5**: a cleanup that fails turns a clean exit into a failure; of a failure it becomes a note.
 
 use crate::exit::{Exit, Mode, Status};
 use crate::failure::{Failure, FailureCause};
@@ -93,7 +93,10 @@ impl Life {
 
     /// `cleanup` failed (INV-5).
     pub(crate) fn cleanup_failed(&mut self, failure: Failure) {
-        self.failed(failure);
+        match self.failure.take() {
+            Some(first) => self.failure = Some(first.with_note(failure.to_string())),
+            None => self.failed(failure),
+        }
     }
 
     /// Returns the exit as it stands.

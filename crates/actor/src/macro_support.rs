@@ -3,12 +3,13 @@
 pub use hypermesh_mailbox::macro_support::*;
 
 pub use crate::actor::{Accepts, Actor, Handler, HandlerReturn, Referable};
-pub use crate::answer::{OnError, answer, answer_now};
+pub use crate::answer::{OnError, answer, answer_by_hand, answer_now, answer_now_by_hand};
 pub use crate::cx::Cx;
 pub use crate::error::Error;
-pub use crate::exit::Exit;
+pub use crate::exit::{Departure, Exit, Mode};
 pub use crate::failure::Failure;
 pub use crate::incoming::{Incoming, Opened};
+pub use crate::protocol::{Protocol, ProtocolOf};
 pub use crate::registry::SpawnEntry;
 pub use crate::reply::{ReplySlot, ReplyTo};
 pub use crate::supervision::{ChildEvent, Directive};

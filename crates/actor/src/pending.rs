@@ -1,6 +1,7 @@
 //! The calls of a proc to other procs that wait for a reply, so that the death of a proc ends them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use hypermesh_mailbox::{PortId, ProcId};
@@ -10,6 +11,8 @@ use crate::reply_header::ReplyHeader;
 /// The calls of one proc that wait for a reply, by the proc that was asked.
 #[derive(Default)]
 pub(crate) struct PendingCalls {
+    /// How many replies inside the proc came when nobody waited any more.
+    late: AtomicU64,
     calls: Mutex<HashMap<ProcId, HashMap<PortId, ReplyHeader>>>,
 }
 
@@ -39,6 +42,14 @@ impl PendingCalls {
             .unwrap_or_default()
             .into_values()
             .collect()
+    }
+
+    pub(crate) fn count_late(&self) {
+        self.late.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn n_late(&self) -> u64 {
+        self.late.load(Ordering::Relaxed)
     }
 
     /// Returns how many replies are expected.

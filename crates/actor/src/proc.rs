@@ -6,22 +6,33 @@
 //!   what actors hold of their own proc does not keep it alive.
 //! - **INV-2**: nothing of a user is called under a lock of the proc.
 
+mod groups;
+mod names;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, RwLock};
 
 use hypermesh_mailbox::{
-    ActorId, AttachError, Attachment, DeathWatch, Envelope, Gateway, Location, MailboxSender,
-    PortId, PortRef, ProcId, Rejected, SendContext,
+    ActorId, AttachError, Attachment, Cause, DeathWatch, Envelope, Gateway, Location,
+    MailboxSender, Port, PortId, PortRef, ProcId, Rejected, SendContext,
 };
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 
-use crate::actor::Referable;
+use self::groups::Groups;
+pub use self::groups::{ActorGroup, GroupWatch};
+use self::names::Names;
+pub use self::names::{LookupError, RegisterError};
+use crate::actor::{Actor, Referable};
 use crate::actor_ref::ActorRef;
 use crate::agent::{AGENT_NAME, ProcAgent};
+use crate::call_error::CallError;
+use crate::catch::note_places;
 use crate::cell::{AnyCell, Cell, rejected};
 use crate::exit::{Exit, Mode};
 use crate::handle::ActorHandle;
 use crate::instance::Instance;
+use crate::monitoring::Monitoring;
 use crate::pending::{PendingCall, PendingCalls};
 use crate::registry::{self, DuplicateSpawnName};
 use crate::reply_header::ReplyHeader;
@@ -29,7 +40,7 @@ use crate::router::Router;
 use crate::service::services;
 use crate::shutdown::Shutdown;
 use crate::supervision::SupervisionEvent;
-use crate::table::Table;
+use crate::table::{Table, Zombie};
 
 /// How many subscribers of supervision events a proc has at most.
 const MAX_SUBSCRIBERS: usize = 16 * 1024;
@@ -99,6 +110,11 @@ pub(crate) struct Shared {
     /// Made with the first question to another proc: most procs of a program ask nobody.
     deaths: OnceLock<DeathWatch>,
     pub(crate) shutdown: Shutdown,
+    monitoring: Monitoring,
+    /// Somebody got a name.
+    pub(crate) spawned: Notify,
+    names: Names,
+    groups: Groups,
 }
 
 /// Who hears of the ends of actors without a parent.
@@ -129,6 +145,7 @@ impl Proc {
     /// contradict themselves.
     pub fn new(options: ProcOptions) -> Result<Self, ProcError> {
         check_registries()?;
+        note_places();
         let services = services().map_err(|control| ProcError::DuplicateService { control })?;
         let ProcOptions {
             id,
@@ -149,6 +166,10 @@ impl Proc {
             attachment: Mutex::default(),
             deaths: OnceLock::new(),
             shutdown: Shutdown::default(),
+            monitoring: Monitoring::new(id),
+            spawned: Notify::new(),
+            names: Names::default(),
+            groups: Groups::default(),
         });
         let inner = Self {
             shared: shared.clone(),
@@ -211,11 +232,11 @@ impl Proc {
     }
 
     /// Returns the handle of the actor that `actor_ref` points to, if it lives on this proc.
-    pub fn resolve<A: Referable>(&self, actor_ref: &ActorRef<A>) -> Option<ActorHandle<A>> {
+    pub fn resolve<A: Actor + Referable>(&self, actor_ref: &ActorRef<A>) -> Option<ActorHandle<A>> {
         if actor_ref.id().proc != self.shared.id {
             return None;
         }
-        let cell = self.shared.table.find(actor_ref.id()).ok()?;
+        let cell = self.shared.table.find_heir(actor_ref.id()).ok()?;
         let alive = cell.core().exit().is_none();
         let cell = cell
             .into_any()
@@ -235,9 +256,22 @@ impl Proc {
         self.shared.table.len()
     }
 
+    /// Returns the actors that were killed and hold their threads, in the order of their ids: those that
+    /// their parents or the shutdown of the proc have given up. Each ends, and its end is told, when it
+    /// lets go.
+    pub fn zombies(&self) -> Vec<Zombie> {
+        self.shared.table.zombies()
+    }
+
     /// Returns how many questions of actors of this proc wait for an answer through a ref.
     pub fn pending_calls(&self) -> usize {
         self.shared.pending.len()
+    }
+
+    /// Returns how many replies of actors of this proc to callers of this proc came too late: nobody
+    /// waited any more. Those to other procs are counted as dropped by the gateway of the caller.
+    pub fn late_replies(&self) -> u64 {
+        self.shared.pending.n_late()
     }
 
     /// Sets whom to tell of a failure that reached the root of a tree of actors, or of one that had no
@@ -291,6 +325,24 @@ impl Proc {
         &self.shared
     }
 
+    /// Returns what this proc knows of the ends of actors.
+    pub(crate) fn monitoring(&self) -> &Monitoring {
+        &self.shared.monitoring
+    }
+
+    /// Tells whether the gateway still has this proc.
+    pub(crate) fn is_attached(&self) -> bool {
+        self.shared.lock_attachment().is_some()
+    }
+
+    /// Returns the proc with this state, without what keeps it alive.
+    pub(crate) fn of_shared(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            _owner: None,
+        }
+    }
+
     /// Returns this proc without what keeps it alive, for what the proc itself owns (INV-1).
     pub(crate) fn unowned(&self) -> Self {
         Self {
@@ -301,10 +353,33 @@ impl Proc {
 
     /// Hands an envelope to the actor of this proc that it is for.
     pub(crate) fn deliver(&self, envelope: Envelope) -> Result<(), Box<Rejected>> {
-        match self.shared.table.find(envelope.header.dst.actor) {
+        let dst = envelope.header.dst;
+        let found = match dst.port {
+            // What is for an actor is for any incarnation of it; a port belongs to one.
+            Port::Handler(_) => self.shared.table.find_heir(dst.actor),
+            Port::Control(_) | Port::Ephemeral { .. } => self.shared.table.find(dst.actor),
+        };
+        match found {
             Ok(cell) => cell.deliver(envelope),
             Err(cause) => Err(rejected(envelope, cause)),
         }
+    }
+
+    /// Returns what a caller is told of a question to `actor` that was not taken.
+    pub(crate) fn call_error(&self, actor: ActorId, cause: Cause) -> CallError {
+        if !matches!(cause, Cause::OwnerExited(_)) {
+            return cause.into();
+        }
+        let exit = match self.shared.table.find(actor) {
+            Ok(cell) => cell.core().closing().cloned(),
+            Err(_) => self.exit_of(actor),
+        };
+        exit.map_or(CallError::Closed, CallError::Exited)
+    }
+
+    /// Counts a reply that nobody waited for any more.
+    pub(crate) fn count_late_reply(&self) {
+        self.shared.pending.count_late();
     }
 
     /// Returns the service at the control port `number`.
@@ -338,10 +413,16 @@ impl Proc {
     /// Frees the place of an actor that ended.
     pub(crate) fn release(&self, cell: &Arc<dyn AnyCell>, exit: &Exit) {
         self.shared.table.release(cell.core().id(), exit);
+        self.shared.names.forget(cell.core().id());
+        self.shared.groups.forget(cell.core().id());
     }
 
     /// Tells the world of the end of an actor that no parent hears of.
     pub(crate) fn root_ended(&self, event: SupervisionEvent) {
+        if self.monitoring().parent_of(event.actor).is_some() {
+            // Its parent lives elsewhere, and is told when the exit is set.
+            return;
+        }
         let key = event.actor.actor;
         let interested = |subscriber: &&Subscriber| subscriber.actor.is_none_or(|a| a == key);
         let subscribers: Vec<Subscriber> = self
@@ -412,6 +493,7 @@ impl Shared {
     pub(crate) fn detach(&self) {
         let attachment = self.lock_attachment().take();
         drop(attachment);
+        self.monitoring.abort();
         let services = std::mem::take(
             &mut *self
                 .services
@@ -426,7 +508,7 @@ impl Shared {
 
     /// Completes what is expected from a proc that died.
     fn proc_died(&self, dead: ProcId, why: &str) {
-        let error = crate::call_error::CallError::ProcDied(why.to_owned());
+        let error = CallError::ProcDied(why.to_owned());
         for header in self.pending.take(dead) {
             header.refuse(&self.gateway, header.port.actor, error.clone());
         }

@@ -10,15 +10,22 @@
 //! - **INV-2**: after `close` no push succeeds, and everything pushed before is still taken.
 //! - **INV-3**: the queue holds at most `limit` items.
 //! - **INV-4**: a push, a close or a wake after the task parked wakes it (no lost wake-up).
+//! - **INV-5**: who waits for room is woken when items were taken, and by the close.
 
 mod atomics;
 mod blocks;
+mod byte_mark;
+mod sleeper;
 
-use std::sync::{Mutex, MutexGuard};
+use std::pin::pin;
+use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 
 use atomics::{KEPT_BYTES, wait_a_moment};
 use blocks::{Blocks, Found};
+pub(crate) use byte_mark::ByteMark;
+use sleeper::Sleeper;
+use tokio::sync::Notify;
 
 /// How often the task looks for an item that is about to come before it lets others run.
 const LOOKS: u32 = 32;
@@ -26,8 +33,9 @@ const LOOKS: u32 = 32;
 /// The queue of one actor.
 pub(crate) struct Queue<T> {
     blocks: Blocks<T>,
-    /// Of the task. Locked once per poll, and to wake the task.
-    waker: Mutex<Option<Waker>>,
+    sleeper: Sleeper,
+    /// Where senders wait for room, once one of them had to.
+    room: OnceLock<Box<Notify>>,
 }
 
 /// Why an item was not queued; it is given back.
@@ -43,7 +51,8 @@ impl<T> Queue<T> {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             blocks: Blocks::new(limit),
-            waker: Mutex::default(),
+            sleeper: Sleeper::new(),
+            room: OnceLock::new(),
         }
     }
 
@@ -51,20 +60,48 @@ impl<T> Queue<T> {
     #[inline]
     pub(crate) fn push(&self, item: T) -> Result<(), PushError<T>> {
         if self.blocks.push(item)? {
-            self.wake_task();
+            self.sleeper.wake();
         }
         Ok(())
+    }
+
+    /// Appends `item` as soon as there is room. Gives it back when the queue is closed.
+    ///
+    /// Those that wait are served in any order.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is ready, it has queued nothing, and drops `item`.
+    pub(crate) async fn push_when_free(&self, item: T) -> Result<(), T> {
+        let mut item = match self.push(item) {
+            Err(PushError::Full(item)) => item,
+            Err(PushError::Closed(item)) => return Err(item),
+            Ok(()) => return Ok(()),
+        };
+        let room = self.room.get_or_init(Box::default);
+        loop {
+            // INV-5: in this order, so that whoever takes comes before the push or finds this waiting.
+            let mut free = pin!(room.notified());
+            free.as_mut().enable();
+            item = match self.push(item) {
+                Err(PushError::Full(item)) => item,
+                Err(PushError::Closed(item)) => return Err(item),
+                Ok(()) => return Ok(()),
+            };
+            free.await;
+        }
     }
 
     /// Wakes the task, whatever it waits for.
     pub(crate) fn wake(&self) {
         self.blocks.unpark();
-        self.wake_task();
+        self.sleeper.wake();
     }
 
     /// Refuses every later push (INV-2).
     pub(crate) fn close(&self) {
         self.blocks.close();
+        self.make_room();
     }
 
     /// Moves the next items of a closed queue into the empty `batch`, as [`poll_take`](Self::poll_take)
@@ -90,20 +127,14 @@ impl<T> Queue<T> {
     }
 
     /// Sets whom to wake. The task calls it at the begin of every poll.
+    #[inline]
     pub(crate) fn register(&self, waker: &Waker) {
-        let mut known = self.waker();
-        if known.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            return;
-        }
-        let old = known.replace(waker.clone());
-        drop(known);
-        drop(old);
+        self.sleeper.register(waker);
     }
 
     /// Forgets whom to wake: the task is over.
     pub(crate) fn unregister(&self) {
-        let old = self.waker().take();
-        drop(old);
+        self.sleeper.unregister();
     }
 
     /// Moves the next items, some of those that are queued, into the empty `batch`: the first of them
@@ -117,7 +148,10 @@ impl<T> Queue<T> {
     ) -> Poll<Taken> {
         for turn in 0..LOOKS {
             match self.blocks.take(batch) {
-                Found::Items => return Poll::Ready(Taken::Items),
+                Found::Items => {
+                    self.make_room();
+                    return Poll::Ready(Taken::Items);
+                }
                 Found::Closed => return Poll::Ready(Taken::Closed),
                 Found::Soon => wait_a_moment(turn),
                 // INV-4: asked after the task was parked, so that whoever wakes it comes before this
@@ -139,14 +173,12 @@ impl<T> Queue<T> {
         Poll::Pending
     }
 
-    #[cold]
-    fn wake_task(&self) {
-        let waker = self.waker().clone();
-        waker.into_iter().for_each(Waker::wake);
-    }
-
-    fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
-        self.waker.lock().expect("nothing panics under this lock")
+    /// Lets those try again that wait for room (INV-5).
+    #[inline]
+    fn make_room(&self) {
+        if let Some(room) = self.room.get() {
+            room.notify_waiters();
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use hypermesh_wire::{Payload, TypeKey, decode};
 
 use crate::actor::{RemoteSpawn, short_type_name};
-use crate::birth::Birth;
+use crate::birth::{Birth, CreateFault, Obstacle};
 use crate::catch::{self, Panic};
 use crate::env::Env;
 use crate::failure::{Failure, FailureCause, Phase};
@@ -127,13 +127,16 @@ fn check_all<'a>(entries: impl Iterator<Item = &'a SpawnEntry>) -> Result<(), Du
 }
 
 fn start<A: RemoteSpawn>(proc: &Proc, name: NewName, params: Payload, birth: Birth) {
-    proc.spawn_source(name, |env| Source::Create(create::<A>(env, params)), birth);
+    let obstacle = birth.obstacle();
+    let create = |env| Source::Create(create::<A>(env, params, obstacle));
+    proc.spawn_source(name, create, birth);
 }
 
 /// Returns the future that makes the actor, in the actor's own task.
 fn create<A: RemoteSpawn>(
     env: Env,
     params: Payload,
+    obstacle: Obstacle,
 ) -> Pin<Box<dyn Future<Output = Result<A, Failure>> + Send>> {
     Box::pin(async move {
         let fail =
@@ -142,16 +145,23 @@ fn create<A: RemoteSpawn>(
             Ok(Ok(params)) => params,
             Ok(Err(error)) => {
                 let name = short_type_name::<A>();
+                obstacle.set(CreateFault::Params(error.to_string()));
                 return Err(fail(format!(
                     "the parameters of {name} do not decode: {error}"
                 )));
             }
-            Err(Panic(text)) => {
+            Err(Panic { text, .. }) => {
+                obstacle.set(CreateFault::Params(format!("decoding panicked: {text}")));
                 return Err(fail(format!("decoding the parameters panicked: {text}")));
             }
         };
         let limit = SPAWN_TIMEOUT.get();
-        match tokio::time::timeout(limit, A::create(params, &env)).await {
+        let create = A::create(params, &env);
+        let created = match limit.is_zero() {
+            true => Ok(create.await),
+            false => tokio::time::timeout(limit, create).await,
+        };
+        match created {
             Ok(Ok(actor)) => Ok(actor),
             Ok(Err(error)) => Err(Failure::of_error(
                 Phase::Create,
@@ -159,7 +169,10 @@ fn create<A: RemoteSpawn>(
                 env.label(),
                 &error,
             )),
-            Err(_) => Err(fail(format!("create took longer than {limit:?}"))),
+            Err(_) => {
+                obstacle.set(CreateFault::Deadline(limit));
+                Err(fail(format!("create took longer than {limit:?}")))
+            }
         }
     })
 }

@@ -1,12 +1,21 @@
 //! The right, and the duty, to answer one message.
 
+mod sink;
+mod stream;
+mod streaming;
+
+use std::any::Any;
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
 
 use hypermesh_wire::Message;
-use tokio::sync::oneshot;
 
+pub use self::sink::{ReplySink, SinkError};
+pub use self::stream::ReplyStream;
+pub(crate) use self::streaming::StreamHeader;
+pub use self::streaming::Streaming;
+use crate::ask::{self, Asked, Callee, Question, running};
 use crate::call_error::CallError;
 use crate::cell::AnyCell;
 use crate::reply_header::ReplyHeader;
@@ -38,18 +47,26 @@ pub struct ReplyTo<R>(Slot<R>);
 enum Slot<R> {
     /// The sender does not wait for a reply.
     Nobody,
-    /// The caller is in this process and holds a handle.
-    Local(oneshot::Sender<Result<R, CallError>>),
-    /// The caller holds a ref.
-    Remote(Box<Remote<R>>),
+    /// The caller is in this proc.
+    Here(Arc<ask::Slot<R>>),
+    /// The caller is elsewhere.
+    There(Box<There<R>>),
 }
 
-struct Remote<R> {
+struct There<R> {
     header: ReplyHeader,
     callee: Arc<dyn AnyCell>,
+    /// What the caller says about its question.
+    question: Option<Arc<Question>>,
+    /// How many values of a stream may be on their way; 0 for a plain answer.
+    window: u32,
     /// Knows how to encode an `R`, which a handler for local messages need not.
-    send: fn(&ReplyHeader, &Arc<dyn AnyCell>, Result<R, CallError>),
+    send: SendReply<R>,
 }
+
+/// Sends a reply; with a second header one that comes back there if nobody takes it.
+type SendReply<R> =
+    fn(&ReplyHeader, &Arc<dyn AnyCell>, Result<R, CallError>, back: Option<&ReplyHeader>);
 
 const _: () = assert!(size_of::<ReplyTo<u64>>() <= 16);
 
@@ -60,24 +77,36 @@ impl<R> ReplyTo<R> {
         Self(Slot::Nobody)
     }
 
-    /// Returns a slot, and where its reply comes out.
-    pub(crate) fn local() -> (Self, oneshot::Receiver<Result<R, CallError>>) {
-        let (sender, receiver) = oneshot::channel();
-        (Self(Slot::Local(sender)), receiver)
+    /// Returns the slot of a question to `callee` that is asked now, and where its reply comes out.
+    /// Of a stream, `window` values may be on their way.
+    pub(crate) fn here(callee: Arc<dyn AnyCell>, window: u32) -> (Self, Arc<ask::Slot<R>>) {
+        let question = match (Question::new(Callee::Here(callee)), window) {
+            (question, 0) => question,
+            (question, _) => question.open_ended(),
+        };
+        let slot = Arc::new(ask::Slot::new(question, window));
+        (Self(Slot::Here(slot.clone())), slot)
     }
 
-    /// Returns the slot of a message that `callee` got by a ref.
-    pub(crate) fn remote(header: ReplyHeader, callee: Arc<dyn AnyCell>) -> Self
+    /// Returns the slot of a message that `callee` got from another proc.
+    pub(crate) fn there(
+        header: ReplyHeader,
+        callee: Arc<dyn AnyCell>,
+        question: Option<Arc<Question>>,
+        window: u32,
+    ) -> Self
     where
         R: Message,
     {
-        let send = |header: &ReplyHeader, callee: &Arc<dyn AnyCell>, result| {
+        let send: SendReply<R> = |header, callee, result, back| {
             let core = callee.core();
-            header.reply::<R>(core.proc().gateway(), core.id(), result);
+            header.reply::<R>(core.proc().gateway(), core.id(), result, back);
         };
-        Self(Slot::Remote(Box::new(Remote {
+        Self(Slot::There(Box::new(There {
             header,
             callee,
+            question,
+            window,
             send,
         })))
     }
@@ -100,17 +129,38 @@ impl<R> ReplyTo<R> {
     pub fn is_wanted(&self) -> bool {
         match &self.0 {
             Slot::Nobody => false,
-            Slot::Local(sender) => !sender.is_closed(),
-            Slot::Remote(_) => true,
+            Slot::Here(slot) => slot.is_wanted(),
+            Slot::There(_) => true,
         }
+    }
+
+    /// Returns on whose behalf a handler runs that got this slot.
+    #[doc(hidden)]
+    pub fn behalf(&self) -> Behalf
+    where
+        R: Send + 'static,
+    {
+        Behalf(match &self.0 {
+            Slot::Nobody => None,
+            Slot::Here(slot) => Some(slot.clone()),
+            Slot::There(there) => match &there.question {
+                Some(question) => Some(question.clone()),
+                None => None,
+            },
+        })
     }
 
     fn complete(mut self, result: Result<R, CallError>) {
         match mem::replace(&mut self.0, Slot::Nobody) {
             Slot::Nobody => {}
-            // The caller may be gone; then nobody misses the reply.
-            Slot::Local(sender) => _ = sender.send(result),
-            Slot::Remote(remote) => (remote.send)(&remote.header, &remote.callee, result),
+            Slot::Here(slot) => {
+                if !slot.answer(result)
+                    && let Some(callee) = slot.question().callee_cell()
+                {
+                    callee.core().proc().count_late_reply();
+                }
+            }
+            Slot::There(there) => (there.send)(&there.header, &there.callee, result, None),
         }
     }
 }
@@ -118,10 +168,14 @@ impl<R> ReplyTo<R> {
 impl<R> Drop for ReplyTo<R> {
     #[inline]
     fn drop(&mut self) {
-        // A local caller sees that the slot is gone, and asks the callee's cell for the reason.
-        if let Slot::Remote(remote) = &self.0 {
-            let error = remote.callee.core().lost_reply();
-            (remote.send)(&remote.header, &remote.callee, Err(error));
+        match &self.0 {
+            Slot::Nobody => {}
+            // The caller asks the callee's cell for the reason.
+            Slot::Here(slot) => slot.lose(),
+            Slot::There(there) => {
+                let error = there.callee.core().lost_reply();
+                (there.send)(&there.header, &there.callee, Err(error), None);
+            }
         }
     }
 }
@@ -130,9 +184,38 @@ impl<R> fmt::Debug for ReplyTo<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
             Slot::Nobody => "ReplyTo(nobody)",
-            Slot::Local(_) => "ReplyTo(local)",
-            Slot::Remote(_) => "ReplyTo(remote)",
+            Slot::Here(_) => "ReplyTo(here)",
+            Slot::There(_) => "ReplyTo(elsewhere)",
         })
+    }
+}
+
+/// On whose behalf a handler runs: the question that it answers, if it was asked.
+#[doc(hidden)]
+pub struct Behalf(Option<Arc<dyn Asked>>);
+
+impl Behalf {
+    /// Calls `function`, which must not panic, on this behalf.
+    pub(crate) fn answering<T>(&mut self, function: impl FnOnce() -> T) -> T {
+        running::answering(&mut self.0, function)
+    }
+}
+
+/// A slot whose type is not known: it travels beside an envelope that stays in its proc.
+pub(crate) trait AnyReply: Send {
+    /// Tells the caller why there is no value.
+    fn refuse_any(self: Box<Self>, error: CallError);
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
+}
+
+impl<R: Send + 'static> AnyReply for ReplyTo<R> {
+    fn refuse_any(self: Box<Self>, error: CallError) {
+        self.refuse(error);
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
     }
 }
 

@@ -76,11 +76,14 @@ impl ReplyHeader {
     /// Its bounce would tell nobody anything: a caller that is gone does not miss the reply, so it is
     /// sent as one that does not come back. A value that cannot be encoded must not get lost like
     /// that; it is encoded here unless it stays in the proc.
+    ///
+    /// With `back` it is one of many replies, and comes back there if nobody takes it.
     pub(crate) fn reply<R: WireMessage>(
         &self,
         gateway: &Gateway,
         from: ActorId,
         result: Result<R, CallError>,
+        back: Option<&Self>,
     ) {
         let body = match self.ordinal {
             Some(ordinal) => {
@@ -97,7 +100,7 @@ impl ReplyHeader {
                 }
             },
         };
-        self.post(gateway, from, body);
+        self.post(gateway, from, body, back);
     }
 
     /// Sends `error` in place of a reply whose type is not known here.
@@ -116,12 +119,21 @@ impl ReplyHeader {
                 }
             },
         };
-        self.post(gateway, from, body);
+        self.post(gateway, from, body, None);
     }
 
-    fn post(&self, gateway: &Gateway, from: ActorId, body: Any) {
+    fn post(&self, gateway: &Gateway, from: ActorId, body: Any, back: Option<&Self>) {
         let mut envelope = Envelope::of_any(self.port, self.location.clone(), from, body);
-        envelope.header.flags |= FLAG_SILENT;
+        match back {
+            Some(back) => back.stamp(&mut envelope.headers),
+            None => envelope.header.flags |= FLAG_SILENT,
+        }
         gateway.post(envelope);
+    }
+
+    /// Makes a message carry this header.
+    pub(crate) fn stamp(&self, headers: &mut Headers) {
+        let set = headers.set_as(self);
+        set.expect("a reply header is small and always has an encoding");
     }
 }

@@ -1,14 +1,13 @@
 //! Takes what the gateway has for a proc, and hands it to the actor it is for.
 
 use hypermesh_mailbox::{
-    ActorId, CONTROL_UNDELIVERED, Cause, Envelope, MailboxSender, Port, Rejected, Undelivered,
+    CONTROL_UNDELIVERED, Cause, Envelope, MailboxSender, Port, Rejected, Undelivered,
 };
 use hypermesh_wire::{Named, TypeKey};
 
 use crate::agent::{SpawnActor, spawn_actor};
 use crate::call_error::CallError;
 use crate::cell::rejected;
-use crate::exit::Exit;
 use crate::incoming::cause_of;
 use crate::proc::Proc;
 use crate::reply::ReplyTo;
@@ -64,7 +63,7 @@ impl Router {
         match body.take::<SpawnActor>() {
             Ok(request) => {
                 let reply = match ReplyHeader::of(&headers) {
-                    Some(header) => ReplyTo::remote(header, agent),
+                    Some(header) => ReplyTo::there(header, agent, None, 0),
                     None => ReplyTo::nobody(),
                 };
                 spawn_actor(&self.proc, request, reply);
@@ -95,10 +94,14 @@ impl Router {
                 return;
             }
         };
+        let is_notice = self.proc.notice_returned(&undelivered);
         // Who asked is waiting for a reply, possibly in a handler: the answer must not queue.
         if let Some(header) = ReplyHeader::of(&undelivered.headers) {
             let error = CallError::from(undelivered.cause);
             header.refuse(self.proc.gateway(), sender, error);
+            return;
+        }
+        if is_notice {
             return;
         }
         match self.proc.shared().table.find(sender) {
@@ -115,21 +118,9 @@ impl Router {
         let gateway = self.proc.gateway();
         match ReplyHeader::of(&envelope.headers) {
             Some(header) if matches!(cause, Cause::OwnerExited(_)) => {
-                let error = match self.exit_of(receiver) {
-                    Some(exit) => CallError::Exited(exit),
-                    None => CallError::Closed,
-                };
-                header.refuse(gateway, receiver, error);
+                header.refuse(gateway, receiver, self.proc.call_error(receiver, cause));
             }
             _ => gateway.bounce(envelope, cause),
-        }
-    }
-
-    /// Returns how `actor` ended, or is about to end.
-    fn exit_of(&self, actor: ActorId) -> Option<Exit> {
-        match self.proc.shared().table.find(actor) {
-            Ok(cell) => cell.core().closing().cloned(),
-            Err(_) => self.proc.exit_of(actor),
         }
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! - **INV-1**: there is one shutdown per proc; every caller gets the same report.
 //! - **INV-2**: the agent and the services end last, so that a failure on the way is still heard of.
-//! - **INV-3**: it takes the deadline and [`KILL_TIMEOUT`] at most, besides the agent's own cleanup.
+//! - **INV-3**: it takes the deadline and twice [`KILL_TIMEOUT`] at most, besides the agent's own cleanup.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -31,7 +31,8 @@ pub struct ProcReport {
     pub failed: u64,
     /// How many had to be killed.
     pub killed: u64,
-    /// The actors that hold a thread and could not even be killed.
+    /// The actors that hold a thread and could not even be killed, and remote children that could not be
+    /// reached.
     pub zombies: Vec<ActorId>,
 }
 
@@ -106,6 +107,7 @@ impl Proc {
             let report = end_actors(&proc, deadline).await;
             sender.send_replace(Progress::Workload(report.clone()));
             end_agent(&proc).await;
+            proc.monitoring().stop().await;
             proc.shared().detach();
             sender.send_replace(Progress::Done(report));
         });
@@ -116,6 +118,8 @@ impl Proc {
 async fn end_actors(proc: &Proc, deadline: Duration) -> ProcReport {
     let table = &proc.shared().table;
     table.close();
+    // Nobody needs to wait for an actor that does not exist.
+    proc.shared().spawned.notify_waiters();
     let agent = proc.agent_id();
     let (clients, actors): (Vec<_>, Vec<_>) = table
         .live()
@@ -135,12 +139,17 @@ async fn end_actors(proc: &Proc, deadline: Duration) -> ProcReport {
     if !all_gone(&actors, end).await {
         let left = actors.iter().filter(|actor| actor.core().exit().is_none());
         left.for_each(|actor| actor.request(Mode::Kill));
-        all_gone(&actors, Instant::now() + KILL_TIMEOUT.get()).await;
+        kill_gone(&actors).await;
+        let left = actors.iter().filter(|actor| actor.core().exit().is_none());
+        left.for_each(|zombie| table.adopt(zombie));
     }
     for client in clients {
         client.request(Mode::Stop);
     }
-    report(&actors)
+    let mut report = report(&actors);
+    // What their parents had to leave behind.
+    report.zombies.extend(proc.monitoring().remote_children());
+    report
 }
 
 async fn all_gone(actors: &[Arc<dyn AnyCell>], end: Instant) -> bool {
@@ -150,6 +159,20 @@ async fn all_gone(actors: &[Arc<dyn AnyCell>], end: Instant) -> bool {
         }
     }
     true
+}
+
+/// Waits for actors that were killed, and leaves alone those that hold their threads.
+async fn kill_gone(actors: &[Arc<dyn AnyCell>]) {
+    // Those that do not hold theirs wait for children, for as long as the first round.
+    for _ in 0..2 {
+        if all_gone(actors, Instant::now() + KILL_TIMEOUT.get()).await {
+            return;
+        }
+        let mut left = actors.iter().filter(|actor| actor.core().exit().is_none());
+        if left.all(|actor| actor.core().holds_thread()) {
+            return;
+        }
+    }
 }
 
 fn report(actors: &[Arc<dyn AnyCell>]) -> ProcReport {

@@ -8,14 +8,14 @@ use hypermesh_mailbox::{ActorId, ProcId};
 use crate::actor::Actor;
 use crate::agent::{AGENT_NAME, ProcAgent};
 use crate::birth::Birth;
-use crate::cell::{AnyCell, Cell, Core, Label};
-use crate::env::Env;
+use crate::cell::{AnyCell, Cell, Core, Item, Label};
+use crate::env::{Env, EnvVars};
 use crate::exit::Exit;
 use crate::handle::ActorHandle;
 use crate::proc::Proc;
-use crate::run::{Source, start};
-use crate::settings::ACTOR_QUEUE_LIMIT;
-use crate::spawn_fault::SpawnFault;
+use crate::restart::Again;
+use crate::run::{Executor, Source, start, start_on};
+use crate::settings::{ACTOR_QUEUE_BYTES, ACTOR_QUEUE_LIMIT};
 use crate::table::{NewKey, Refused};
 
 /// Error of spawning an actor under a name; it gives the actor's value back.
@@ -93,6 +93,8 @@ impl<A> std::error::Error for SpawnError<A> {}
 pub(crate) struct NewName {
     pub(crate) name: Option<String>,
     pub(crate) generation: Option<u32>,
+    /// What the actor inherits.
+    pub(crate) env: EnvVars,
 }
 
 impl Proc {
@@ -100,7 +102,12 @@ impl Proc {
     ///
     /// On a proc that is shutting down the actor ends before it begins, and its handle says so.
     pub fn spawn<A: Actor>(&self, actor: A) -> ActorHandle<A> {
-        self.spawn_unnamed(None, actor)
+        self.spawn_unnamed(&Executor::Shared, None, actor, |_| ())
+    }
+
+    /// Starts `actor` on `executor`, see [`spawn`](Self::spawn).
+    pub fn spawn_on<A: Actor>(&self, executor: &Executor, actor: A) -> ActorHandle<A> {
+        self.spawn_unnamed(executor, None, actor, |_| ())
     }
 
     /// Starts `actor` under `name`. It has no parent: its failure goes to the coordinator.
@@ -113,7 +120,7 @@ impl Proc {
         name: &str,
         actor: A,
     ) -> Result<ActorHandle<A>, SpawnError<A>> {
-        self.spawn_with_name(None, name, actor)
+        self.spawn_with_name(None, name, actor, |_| ())
     }
 
     pub(crate) fn spawn_child<A: Actor>(
@@ -121,7 +128,16 @@ impl Proc {
         parent: Arc<dyn AnyCell>,
         actor: A,
     ) -> ActorHandle<A> {
-        self.spawn_unnamed(Some(parent), actor)
+        self.spawn_unnamed(&Executor::Shared, Some(parent), actor, |_| ())
+    }
+
+    pub(crate) fn spawn_child_on<A: Actor>(
+        &self,
+        executor: &Executor,
+        parent: Arc<dyn AnyCell>,
+        actor: A,
+    ) -> ActorHandle<A> {
+        self.spawn_unnamed(executor, Some(parent), actor, |_| ())
     }
 
     pub(crate) fn spawn_named_child<A: Actor>(
@@ -130,7 +146,7 @@ impl Proc {
         name: &str,
         actor: A,
     ) -> Result<ActorHandle<A>, SpawnError<A>> {
-        self.spawn_with_name(Some(parent), name, actor)
+        self.spawn_with_name(Some(parent), name, actor, |_| ())
     }
 
     /// Starts the actor that `source` makes, and tells `birth` whether it came to life.
@@ -140,7 +156,11 @@ impl Proc {
         source: impl FnOnce(Env) -> Source<A>,
         birth: Birth,
     ) {
-        let NewName { name, generation } = name;
+        let NewName {
+            name,
+            generation,
+            env: vars,
+        } = name;
         let (key, label) = match &name {
             Some(name) => (
                 NewKey::Named { name, generation },
@@ -150,20 +170,19 @@ impl Proc {
         };
         let cell = match self.place::<A>(key, label, None) {
             Ok(cell) => cell,
-            Err(Refused::Closed) => {
-                return birth.refused(SpawnFault::Closed { proc: *self.id() });
-            }
+            Err(Refused::Closed) => return birth.closed(),
             Err(Refused::InUse(actor, _)) => {
-                let name = name.unwrap_or_default();
-                return birth.refused(SpawnFault::NameInUse { name, actor });
+                return birth.name_in_use(name.unwrap_or_default(), actor);
             }
         };
         let core = cell.core();
+        core.set_env(vars.clone());
         let label = core.label().to_owned();
         let env = Env {
             proc: core.proc().clone(),
             actor: core.id(),
             label,
+            vars,
         };
         start(cell, source(env), Some(birth));
     }
@@ -179,15 +198,20 @@ impl Proc {
         start(cell, Source::Value(Box::new(ProcAgent::new())), None);
     }
 
-    fn spawn_unnamed<A: Actor>(
+    /// Starts `actor`, after `placed` has seen its cell.
+    pub(crate) fn spawn_unnamed<A: Actor>(
         &self,
+        executor: &Executor,
         parent: Option<Arc<dyn AnyCell>>,
         actor: A,
+        placed: impl FnOnce(Arc<dyn AnyCell>),
     ) -> ActorHandle<A> {
         let label = Cell::<A>::type_label();
         match self.place::<A>(NewKey::Unnamed, label.clone(), parent) {
             Ok(cell) => {
-                start(cell.clone(), Source::Value(Box::new(actor)), None);
+                placed(cell.clone());
+                let source = Source::Value(Box::new(actor));
+                start_on(executor, cell.clone(), source, None);
                 ActorHandle::new(cell)
             }
             Err(_) => {
@@ -199,11 +223,13 @@ impl Proc {
         }
     }
 
-    fn spawn_with_name<A: Actor>(
+    /// Starts `actor` under `name`, after `placed` has seen its cell.
+    pub(crate) fn spawn_with_name<A: Actor>(
         &self,
         parent: Option<Arc<dyn AnyCell>>,
         name: &str,
         actor: A,
+        placed: impl FnOnce(Arc<dyn AnyCell>),
     ) -> Result<ActorHandle<A>, SpawnError<A>> {
         let key = NewKey::Named {
             name,
@@ -211,6 +237,7 @@ impl Proc {
         };
         match self.place::<A>(key, Label::Name(name.into()), parent) {
             Ok(cell) => {
+                placed(cell.clone());
                 start(cell.clone(), Source::Value(Box::new(actor)), None);
                 Ok(ActorHandle::new(cell))
             }
@@ -242,13 +269,22 @@ impl Proc {
         label: Label,
         parent: Option<Arc<dyn AnyCell>>,
     ) -> Result<Arc<Cell<A>>, Refused> {
-        let limit = ACTOR_QUEUE_LIMIT.get();
+        self.place_core(key, parent, |id, proc, parent| {
+            Core::new(id, label, proc, parent)
+        })
+    }
+
+    fn place_core<A: Actor>(
+        &self,
+        key: NewKey<'_>,
+        parent: Option<Arc<dyn AnyCell>>,
+        core: impl FnOnce(ActorId, Proc, Option<Arc<dyn AnyCell>>) -> Core,
+    ) -> Result<Arc<Cell<A>>, Refused> {
+        let limit = queue_limit::<A>();
         let proc = self.unowned();
+        let is_named = matches!(key, NewKey::Named { .. });
         let cell = self.shared().table.add(key, |id| {
-            Arc::new(Cell::<A>::new(
-                Core::new(id, label, proc, parent.clone()),
-                limit,
-            ))
+            Arc::new(Cell::<A>::new(core(id, proc, parent.clone()), limit))
         })?;
         if let Some(parent) = parent
             && !parent.core().children().add(cell.clone())
@@ -259,6 +295,34 @@ impl Proc {
                 .release(cell.core().id(), &Exit::Stopped);
             return Err(Refused::Closed);
         }
+        if is_named {
+            self.shared().spawned.notify_waiters();
+        }
         Ok(cell)
     }
+}
+
+/// Returns how many messages may wait in the queue of an `A`: as many as it says or the setting does, and no more
+/// than the bytes allow that the queue itself takes.
+fn queue_limit<A: Actor>() -> usize {
+    let bytes = ACTOR_QUEUE_BYTES.get().as_usize();
+    let most = (bytes / size_of::<Item<A::Msg>>().max(1)).max(1);
+    A::CAPACITY
+        .unwrap_or_else(|| ACTOR_QUEUE_LIMIT.get())
+        .clamp(1, most)
+}
+
+/// Starts the next incarnation of a child of `parent`, which was in the cell of `old`.
+pub(crate) fn respawn<A: Actor>(
+    parent: &Arc<dyn AnyCell>,
+    old: &Core,
+    again: Again<A>,
+) -> Result<Arc<dyn AnyCell>, Refused> {
+    let key = NewKey::Heir { of: old.id() };
+    let proc = old.proc();
+    let cell = proc.place_core::<A>(key, Some(parent.clone()), |id, proc, parent| {
+        Core::new(id, old.own_label(), proc, parent).heir_of(old)
+    })?;
+    start(cell.clone(), Source::Again(again), None);
+    Ok(cell)
 }

@@ -1,10 +1,13 @@
 //! Why an actor could not be spawned by name on another proc.
 
+use std::time::Duration;
+
 use hypermesh_macros::Message;
 use hypermesh_mailbox::{ActorId, ProcId};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
+use crate::failure::Failure;
 
 /// Why an actor could not be spawned by name. It travels over the wire as it is.
 #[derive(Clone, Debug, PartialEq, Message, Serialize, Deserialize, thiserror::Error)]
@@ -28,12 +31,14 @@ pub enum SpawnFault {
         max: usize,
     },
     /// A living actor of that proc has the name, or its key.
-    #[error("the name {name:?} is in use by actor {actor}")]
+    #[error("the name {name:?} is in use by actor {actor}; no {type_name:?} was spawned")]
     NameInUse {
         /// The name that was asked for.
         name: String,
-        /// The actor that has it.
+        /// The actor that has it, on the proc that was asked.
         actor: ActorId,
+        /// The type that was to be spawned.
+        type_name: String,
     },
     /// The proc is shutting down.
     #[error("proc {proc} is shutting down")]
@@ -41,8 +46,47 @@ pub enum SpawnFault {
         /// The proc that was asked.
         proc: ProcId,
     },
-    /// The actor ended before it handled messages: its parameters did not decode, `create` or `init`
-    /// failed, or somebody ended it.
+    /// The parameters are not those of the type.
+    #[error("the parameters for {type_name:?} on proc {proc} do not decode: {error}")]
+    BadParams {
+        /// The type that was to be spawned.
+        type_name: String,
+        /// The proc that was asked.
+        proc: ProcId,
+        /// What is wrong with them.
+        error: String,
+    },
+    /// `create` returned an error.
+    #[error("{type_name:?} was not created on proc {proc}: {failure}")]
+    Create {
+        /// The type that was to be spawned.
+        type_name: String,
+        /// The proc that was asked.
+        proc: ProcId,
+        /// The error.
+        failure: Failure,
+    },
+    /// `create` panicked.
+    #[error("the creation of {type_name:?} on proc {proc} panicked: {failure}")]
+    Panicked {
+        /// The type that was to be spawned.
+        type_name: String,
+        /// The proc that was asked.
+        proc: ProcId,
+        /// The panic.
+        failure: Failure,
+    },
+    /// `create` took too long and was given up.
+    #[error("{type_name:?} was not created on proc {proc}: create took longer than {limit:?}")]
+    Deadline {
+        /// The type that was to be spawned.
+        type_name: String,
+        /// The proc that was asked.
+        proc: ProcId,
+        /// The limit, see [`SPAWN_TIMEOUT`](crate::settings::SPAWN_TIMEOUT).
+        limit: Duration,
+    },
+    /// The actor was made and ended before it handled messages: `init` failed, or somebody ended it.
     #[error("the actor ended before it began: {0}")]
     Exited(Exit),
 }

@@ -7,6 +7,7 @@ use hypermesh_mailbox::ActorId;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
+use crate::failure::Failure;
 
 /// The end of a child, told to its parent exactly once.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,12 +19,34 @@ pub struct ChildEvent {
     pub label: String,
     /// How it ended.
     pub exit: Exit,
+    /// It was spawned from a factory: [`Directive::Restart`] is possible.
+    pub restartable: bool,
 }
 
 impl ChildEvent {
+    pub(crate) fn new(actor: ActorId, label: &str, exit: Exit) -> Self {
+        Self {
+            actor,
+            label: label.to_owned(),
+            exit,
+            restartable: false,
+        }
+    }
+
     /// Tells whether the child failed.
     pub fn is_failure(&self) -> bool {
         self.exit.is_failure()
+    }
+
+    /// Tells whether the child ended because somebody asked it to.
+    pub fn is_normal(&self) -> bool {
+        !self.is_failure()
+    }
+
+    /// Returns the child's failure, the one that caused it, and so on down to the root cause. It is
+    /// empty if the child did not fail.
+    pub fn chain(&self) -> impl Iterator<Item = &Failure> {
+        self.exit.failure().into_iter().flat_map(Failure::links)
     }
 }
 
@@ -35,6 +58,13 @@ pub enum Directive {
     Handled,
     /// The parent fails too, if the child failed, with the child's failure as the cause.
     Escalate,
+    /// The child is made anew by the policy it was spawned with, whether it failed or not; with it the
+    /// members of its group that the [`Strategy`](crate::Strategy) names, which are stopped first.
+    ///
+    /// The parent fails instead, and says why, if the child was not spawned from a factory, if it ended
+    /// more often than the policy allows, if its name was taken meanwhile, or if a member of its group
+    /// does not end.
+    Restart,
 }
 
 /// The end of an actor without a parent in its proc.

@@ -7,14 +7,20 @@
 //!
 //! - **INV-1**: a key is taken by at most one living actor; a slot whose actor has exited is free.
 //! - **INV-2**: no id is given twice: an unnamed actor gets a fresh key, and a named one a generation
-//!   that no earlier named actor of this proc has had when it ended.
+//!   that no earlier named actor of this proc has had when it ended. The next incarnation of an actor
+//!   gets the same key and a later generation.
 //! - **INV-3**: once closed, no actor is added but those of the proc itself.
+//! - **INV-4**: a zombie is in the list from when it was given up until its place is free.
+
+mod zombies;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use hypermesh_mailbox::{ActorId, Cause, ProcId, name_key, unnamed_key};
 
+pub use self::zombies::Zombie;
+use self::zombies::Zombies;
 use crate::cell::AnyCell;
 use crate::exit::Exit;
 use crate::exit_log::ExitLog;
@@ -33,6 +39,7 @@ struct State {
     named_exits: u32,
     closed: bool,
     exits: ExitLog,
+    zombies: Zombies,
 }
 
 /// What key and generation a new actor gets.
@@ -45,6 +52,8 @@ pub(crate) enum NewKey<'a> {
         name: &'a str,
         generation: Option<u32>,
     },
+    /// The key of the actor `of`, which has ended and was the last to have it, and a later generation.
+    Heir { of: ActorId },
 }
 
 /// Why a new actor got no place in the table.
@@ -76,9 +85,10 @@ impl Table {
         if state.closed {
             return Err(Refused::Closed);
         }
-        let (number, name) = match key {
-            NewKey::Unnamed => (unnamed_key(state.next_unnamed), None),
-            NewKey::Named { name, generation } => (name_key(name), Some((name, generation))),
+        let number = match key {
+            NewKey::Unnamed => unnamed_key(state.next_unnamed),
+            NewKey::Named { name, .. } => name_key(name),
+            NewKey::Heir { of } => of.actor,
         };
         // INV-1: also for a name whose key is that of another name.
         if let Some(other) = state.live.get(&number).map(|other| other.core())
@@ -89,17 +99,32 @@ impl Table {
         // An actor that has exited and is about to leave makes room now.
         let old = state.live.remove(&number);
         state.named_exits = state.named_exits.wrapping_add(u32::from(old.is_some()));
-        let generation = match name {
-            None => {
+        let generation = match key {
+            NewKey::Unnamed => {
                 state.next_unnamed += 1;
                 0
             }
-            Some((_, generation)) => generation.unwrap_or(state.named_exits),
+            NewKey::Named { generation, .. } => generation.unwrap_or(state.named_exits),
+            NewKey::Heir { of } if of.is_named() => {
+                state.named_exits.max(of.generation.wrapping_add(1))
+            }
+            NewKey::Heir { of } => of.generation.wrapping_add(1),
         };
         let id = self.proc.actor(number, generation);
-        // INV-2: as far as the ids of the dead are known.
-        if let Some((name, _)) = name.filter(|_| state.exits.of(id).is_some()) {
-            return Err(Refused::InUse(id, name.to_owned()));
+        match key {
+            // INV-2: as far as the ids of the dead are known.
+            NewKey::Named { name, .. } if state.exits.of(id).is_some() => {
+                return Err(Refused::InUse(id, name.to_owned()));
+            }
+            // Refs to the one before reach the heir, so nobody may have been between them. Of those
+            // before, an older one may be kept for longer.
+            NewKey::Heir { of } => match state.exits.of_key(number) {
+                Some((last, _)) if of.generation < last.generation => {
+                    return Err(Refused::InUse(*last, "another actor".to_owned()));
+                }
+                _ => {}
+            },
+            NewKey::Named { .. } | NewKey::Unnamed => {}
         }
         let cell = make(id);
         state.live.insert(number, cell.clone());
@@ -110,6 +135,10 @@ impl Table {
 
     /// Frees the place of an actor that ended and records how.
     pub(crate) fn release(&self, id: ActorId, exit: &Exit) {
+        if id.proc != self.proc {
+            // It lived elsewhere, and has no place here.
+            return;
+        }
         let mut state = self.lock();
         let place = state.live.get(&id.actor);
         let gone = match place.is_some_and(|cell| cell.core().id() == id) {
@@ -120,9 +149,25 @@ impl Table {
         if gone.is_some() && id.is_named() {
             state.named_exits = state.named_exits.wrapping_add(1);
         }
+        state.zombies.remove(id);
         state.exits.record(id, exit.clone());
         drop(state);
         drop(gone);
+    }
+
+    /// Takes over an actor that was killed and does not end, unless it has ended by now (INV-4).
+    pub(crate) fn adopt(&self, cell: &Arc<dyn AnyCell>) {
+        let core = cell.core();
+        let mut state = self.lock();
+        let place = state.live.get(&core.id().actor);
+        if place.is_some_and(|cell| cell.core().id() == core.id()) {
+            state.zombies.add(core.id(), core.label());
+        }
+    }
+
+    /// Returns the zombies.
+    pub(crate) fn zombies(&self) -> Vec<Zombie> {
+        self.lock().zombies.list()
     }
 
     /// Returns the living actor with this id, or why there is none.
@@ -135,6 +180,16 @@ impl Table {
                 None => Cause::ActorNotFound,
             }),
         }
+    }
+
+    /// Returns the living actor with this id, or the one that is its later incarnation, or why there is
+    /// neither.
+    pub(crate) fn find_heir(&self, id: ActorId) -> Result<Arc<dyn AnyCell>, Cause> {
+        match self.lock().live.get(&id.actor) {
+            Some(cell) if cell.core().answers_for(id) => return Ok(cell.clone()),
+            _ => {}
+        }
+        self.find(id)
     }
 
     /// Returns the living actor called `name`.
@@ -165,6 +220,11 @@ impl Table {
     /// Lets no actor be added any more (INV-3).
     pub(crate) fn close(&self) {
         self.lock().closed = true;
+    }
+
+    /// Tells whether no actor is added any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -102,7 +102,10 @@ impl Dialer {
             ChannelAddr::Unix(name) => return Ok(vec![Place::Unix(name.clone())]),
             ChannelAddr::Tcp { host, port } | ChannelAddr::Tls { host, port } => (host, *port),
             ChannelAddr::Local(number) => {
-                let port = self.hub.find(*number).ok_or(ConnectError::NotServed)?;
+                let port = self
+                    .hub
+                    .find(*number)
+                    .map_err(|_| ConnectError::NotServed)?;
                 return Ok(vec![Place::Local(*number, port)]);
             }
             #[cfg(feature = "sim")]

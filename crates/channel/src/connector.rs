@@ -5,6 +5,12 @@
 //! - **INV-1**: an address has one connection at a time, which carries all its sessions.
 //! - **INV-2**: a connector without sessions ends, and is not used any more.
 //! - **INV-3**: however the task ends, every session ends or is told that its connection is lost.
+//! - **INV-4**: all sessions are looked at when an attempt to connect begins or ends and when a connection does; in between only
+//!   those that have said so, and those whose time has come. So the work for a session does not grow with their number.
+
+mod agenda;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +21,6 @@ use std::{
 use bytes::Bytes;
 use tokio::{
     select,
-    sync::Notify,
     time::{Duration, Instant, sleep_until, timeout, timeout_at},
 };
 
@@ -31,10 +36,12 @@ use crate::{
     heart::Heart,
     inlet::{End, Inlet, Sessions},
     kept::Kept,
+    news::Inbox,
     open::{Open, WAY_BACK},
     outcome::{CloseReason, ConnectError, ProtocolError, Tried, Unreachable},
     outlet::Outlet,
 };
+use agenda::Agenda;
 
 /// How long the last words of a connection may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -42,21 +49,41 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// When to look again at a session whose time is over, and that cannot be ended yet.
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// How long it takes at most until the next look.
+const IDLE: Duration = Duration::from_secs(3600);
+
 /// The sessions to one address.
 pub(crate) struct Connector {
     addr: ChannelAddr,
     endpoint: Arc<Shared>,
     state: Mutex<State>,
-    /// Told when there is a session more, or one that wants to end.
-    pub(crate) news: Arc<Notify>,
+    /// Told of each new session, and of each that wants to be looked at.
+    inbox: Arc<Inbox>,
 }
 
 #[derive(Default)]
 struct State {
     sessions: BTreeMap<u32, Arc<dyn Kept>>,
+    /// When each is to be looked at.
+    agenda: Agenda,
     outlet: Option<Arc<Outlet>>,
     heart: Option<Arc<Heart>>,
     is_over: bool,
+}
+
+impl State {
+    fn remove(&mut self, number: u32) {
+        self.sessions.remove(&number);
+        self.agenda.set(number, None);
+    }
+}
+
+/// Which sessions are looked at (INV-4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whom {
+    All,
+    /// Those that have said so, and those whose time has come.
+    Due,
 }
 
 impl Connector {
@@ -65,7 +92,7 @@ impl Connector {
             addr,
             endpoint,
             state: Mutex::default(),
-            news: Arc::new(Notify::new()),
+            inbox: Arc::default(),
         }
     }
 
@@ -85,7 +112,7 @@ impl Connector {
             if state.is_over {
                 return false;
             }
-            session.join(&self.news);
+            session.join(&self.inbox);
             state.sessions.insert(session.number(), session.clone());
             state.outlet.clone()
         };
@@ -96,7 +123,7 @@ impl Connector {
                 session.clone().on_lost(outlet.connection);
             }
         }
-        self.news.notify_one();
+        self.inbox.tell(session.number());
         true
     }
 
@@ -139,7 +166,7 @@ impl Connector {
         let limits = &self.endpoint.limits;
         let number = self.endpoint.next_connection();
         let outlet = Outlet::new(number, connected.writer);
-        let heart = Heart::new(&outlet, limits.ping_interval);
+        let heart = Heart::new(&outlet, &self.endpoint);
         let writing = {
             let outlet = outlet.clone();
             self.endpoint
@@ -180,12 +207,14 @@ impl Connector {
         error: Option<&Arc<Unreachable>>,
         mut future: F,
     ) -> Option<F::Output> {
+        let mut whom = Whom::All;
         loop {
-            let deadline = self.retire(error)?;
+            let deadline = self.retire(whom, error)?;
+            whom = Whom::Due;
             select! {
                 biased;
                 output = &mut future => return Some(output),
-                () = self.news.notified() => {}
+                () = self.inbox.notified() => {}
                 () = sleep_until(deadline) => {}
             }
         }
@@ -193,27 +222,41 @@ impl Connector {
 
     /// Ends the sessions whose time is over, forgets those that ended, and returns when to look again; or
     /// nothing if no session is left.
-    fn retire(&self, error: Option<&Arc<Unreachable>>) -> Option<Instant> {
-        let mut deadline = Instant::now() + Duration::from_secs(3600);
-        let mut over = Vec::new();
-        for (number, session) in self.kept() {
+    fn retire(&self, whom: Whom, error: Option<&Arc<Unreachable>>) -> Option<Instant> {
+        for (number, session) in self.to_look_at(whom) {
             session.clone().expire(error);
             if session.is_over() || session.clone().moves() {
-                over.push(number);
-            } else if let Some(time) = session.deadline() {
-                let now = Instant::now();
-                // One that is over waits for the attempt to connect that goes on.
-                let next = if time <= now { now + AGAIN } else { time };
-                deadline = deadline.min(next);
+                self.lock().remove(number);
+                continue;
             }
+            let now = Instant::now();
+            // One that is over waits for the attempt to connect that goes on.
+            let again = |time| if time <= now { now + AGAIN } else { time };
+            let time = session.deadline().map(again);
+            self.lock().agenda.set(number, time);
         }
         let mut state = self.lock();
-        for number in over {
-            state.sessions.remove(&number);
-        }
         // INV-2: under the lock, so that no session comes too late.
         state.is_over |= state.sessions.is_empty();
-        (!state.is_over).then_some(deadline)
+        let latest = Instant::now() + IDLE;
+        let first = state.agenda.first().map_or(latest, |time| time.min(latest));
+        (!state.is_over).then_some(first)
+    }
+
+    /// Returns the sessions that are looked at now (INV-4).
+    fn to_look_at(&self, whom: Whom) -> Vec<(u32, Arc<dyn Kept>)> {
+        // First, so that one that joins now is told of after this, or is there already.
+        let mut told = self.inbox.take();
+        if whom == Whom::All {
+            return self.kept();
+        }
+        let now = Instant::now();
+        let mut state = self.lock();
+        while let Some(number) = state.agenda.take_due(now) {
+            told.insert(number);
+        }
+        let session = |number| Some((number, state.sessions.get(&number)?.clone()));
+        told.into_iter().filter_map(session).collect()
     }
 
     fn begin(&self, outlet: &Arc<Outlet>, heart: &Arc<Heart>) -> Vec<Arc<dyn Kept>> {
@@ -285,9 +328,9 @@ impl Sessions for Connector {
         let session = self.lock().sessions.get(&number).cloned();
         if let Some(session) = session {
             if session.is_over() {
-                self.lock().sessions.remove(&number);
+                self.lock().remove(number);
             }
-            self.news.notify_one();
+            self.inbox.tell(number);
         }
     }
 
@@ -356,7 +399,7 @@ impl Dialling<'_> {
             };
             if let Some(reason) = tried.iter().find_map(|tried| tried.error.permanent()) {
                 connector.fail_all(&reason);
-                connector.retire(None)?;
+                connector.retire(Whom::All, None)?;
             }
             let is_absent = tried.iter().all(|tried| tried.error.is_absence());
             last_error = Some(Arc::new(Unreachable {
@@ -372,7 +415,7 @@ impl Dialling<'_> {
                 let since = *absent_since.get_or_insert_with(Instant::now);
                 if let Some(error) = last_error.clone().filter(|_| gone <= since.elapsed()) {
                     connector.fail_all(&CloseReason::Unreachable(error));
-                    connector.retire(None)?;
+                    connector.retire(Whom::All, None)?;
                 }
             } else {
                 absent_since = None;
@@ -386,7 +429,7 @@ impl Dialling<'_> {
                 let never = pin!(std::future::pending::<()>());
                 select! {
                     biased;
-                    () = connector.news.notified() => {}
+                    () = connector.inbox.notified() => {}
                     ended = connector.meanwhile(last_error.as_ref(), never) => ended?,
                 }
             }

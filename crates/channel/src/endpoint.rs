@@ -152,6 +152,7 @@ impl Endpoint {
             connections: semaphore(limits.connections),
             handshakes: semaphore(limits.handshakes),
             next_connection: AtomicU64::new(1),
+            warnings: Arc::default(),
             limits,
             is_gateway: gateway,
         };

@@ -14,12 +14,14 @@ use tokio::time::{Duration, Instant};
 use crate::{
     attachment::Attachment,
     carried::{Carried, Wish},
+    endpoint::Shared,
     frame::{FrameError, HEADER_LEN, Header, Kind},
     handshake::RefusalCode,
     image::Image,
     open::encode_refused,
     outcome::ProtocolError,
     outlet::Outlet,
+    warnings::{Cause, Warnings},
 };
 use pulse::{Beat, Pulse};
 
@@ -30,6 +32,7 @@ const MAX_ANSWERS: usize = 1024;
 pub(crate) struct Heart {
     attachment: Attachment,
     outlet: Arc<Outlet>,
+    warnings: Arc<Warnings>,
     state: Mutex<State>,
 }
 
@@ -44,14 +47,15 @@ struct State {
 }
 
 impl Heart {
-    /// Returns the heart of the connection with this outlet.
-    pub(crate) fn new(outlet: &Arc<Outlet>, interval: Duration) -> Arc<Self> {
+    /// Returns the heart of a connection of `endpoint`, with this outlet.
+    pub(crate) fn new(outlet: &Arc<Outlet>, endpoint: &Shared) -> Arc<Self> {
         let heart = Self {
             attachment: Attachment::default(),
             outlet: outlet.clone(),
+            warnings: endpoint.warnings.clone(),
             state: Mutex::new(State {
                 pulse: Pulse::default(),
-                due: Instant::now() + interval,
+                due: Instant::now() + endpoint.limits.ping_interval,
                 asks: false,
                 answers: Vec::new(),
                 count: 0,
@@ -88,13 +92,20 @@ impl Heart {
         drop(state);
         match beat {
             Beat::Gone => return true,
-            Beat::Starved => tracing::warn!(
-                ?late,
-                "this process was stopped or starved; its peers are not blamed"
-            ),
+            Beat::Starved => {
+                if let Some(left_out) = self.warnings.admit(Cause::Starved) {
+                    tracing::warn!(
+                        ?late,
+                        left_out,
+                        "this process was stopped or starved; its peers are not blamed"
+                    );
+                }
+            }
             Beat::Ask => {}
         }
         self.attachment.schedule(self.clone(), true);
+        // What an idle connection writes is this, and it is written.
+        self.outlet.relax();
         false
     }
 

@@ -160,6 +160,14 @@ impl Image {
         }
     }
 
+    /// Gives memory back that is kept for the next pieces, if there are none.
+    pub(crate) fn relax(&mut self) {
+        if self.is_empty() {
+            self.pieces = VecDeque::new();
+            self.fills = VecDeque::new();
+        }
+    }
+
     /// Tells the sessions of whose last fills no byte was written.
     pub(crate) fn abandon(self) {
         for fill in self.fills.into_iter().rev() {

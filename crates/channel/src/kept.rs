@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
     addr::ChannelAddr,
     carried::Carried,
     duplex::Receiving,
     link::CloseReport,
+    news::Inbox,
     outcome::{CloseReason, Unreachable},
     outlet::Outlet,
 };
@@ -24,7 +25,7 @@ pub(crate) trait Kept: Carried {
     /// Returns the address to connect to.
     fn first_hop(&self) -> &ChannelAddr;
     /// Learns which connector it is with now, and where to tell that of news.
-    fn join(&self, news: &Arc<Notify>);
+    fn join(&self, inbox: &Arc<Inbox>);
     /// Goes to another connector if it is time for that, and returns whether it did.
     fn moves(self: Arc<Self>) -> bool {
         false

@@ -1,9 +1,8 @@
 //! Links between processes that report the outcome of every message.
 //!
-//! An [`Endpoint`] owns every socket and task. It [serves](Endpoint::serve_sink) addresses and
-//! [dials](Endpoint::dial_link) them; what is posted on a link arrives in order, and of each parcel its
-//! sender learns the [`Outcome`]: `Acked` when the receiver has it, `Failed` when it certainly has
-//! not, `Unknown` when the peer restarted or was not reached again in between.
+//! An [`Endpoint`] owns every socket and task. It [serves](Endpoint::serve_sink) addresses and [dials](Endpoint::dial_link) them;
+//! what is posted on a link arrives in order, and of each parcel its sender learns the [`Outcome`]: `Acked` when the receiver
+//! has it, `Failed` when it certainly has not, `Unknown` when the peer restarted or was not reached again in between.
 //!
 //! ```
 //! use std::time::Duration;
@@ -27,12 +26,11 @@
 //! * [`Link`] takes [`Parcel`]s, [`Sink`] takes what a [`Server`] receives; [`Tx`] and [`Rx`] are for messages of one
 //!   type. A [duplex](Endpoint::dial_duplex) link has both at either end, over one connection.
 //! * A [`Route`] leads to an address through gateways, over one path or several; the link is one from end to end.
-//! * A link connects in the background, again and again while the peer is away. Links to one address share
-//!   a connection. When it breaks, what was not acknowledged is sent again over the next one, and each
-//!   message is delivered once, as long as both ends live and neither gives up: see [`settings`].
+//! * A link connects in the background, again and again while the peer is away. Links to one address share a connection. When it
+//!   breaks, what was not acknowledged is sent again over the next one, and each message is delivered once, as long as both
+//!   ends live and neither gives up: see [`settings`].
 //! * A receiver that takes nothing makes the senders of its links wait, and no others.
-//! * The feature `sim` adds `SimNetwork`, a network with faults in memory, for tests: everything but the sockets is
-//!   the real code.
+//! * The feature `sim` adds `SimNetwork`, a network with faults in memory, for tests: all but the sockets is the real code.
 //!
 //! The bytes on the wire are described in `docs/wire.md`.
 
@@ -89,6 +87,7 @@ mod sink;
 mod stream;
 mod tls;
 mod tx;
+mod warnings;
 
 pub use addr::{
     AddrProblem, ChannelAddr, ChannelTransport, Host, MAX_ADDR_LEN, ParseAddrError, ServeAddr,
@@ -118,3 +117,4 @@ pub use sim::{SimConditions, SimListener, SimNetwork, SimNode, SimReader, SimStr
 pub use sink::{Flow, Peer, Sink};
 pub use tls::{CertificateFault, TlsError, TlsOptions};
 pub use tx::{SendCause, SendError, Tx};
+pub use warnings::LogLimit;

@@ -1,9 +1,17 @@
 //! The numbers of `local:N`: what is served inside one process.
 //!
 //! A link to a number is one like all others; in place of a socket its connection has a pipe in memory.
+//!
+//! # Invariants
+//!
+//! - **INV-1**: a number that was served and is not any more is told from one that never was. Of those that the hub chose
+//!   this needs no memory, as they are given out in order; of the others the last [`MAX_GONE`] that went are remembered.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -12,6 +20,8 @@ use crate::{addr::ChannelAddr, stream::Stream};
 
 /// Numbers that the hub chooses begin here, above those that people write.
 const FIRST_CHOSEN: u64 = 1 << 32;
+/// So many of the numbers that people wrote are remembered after their receiver has gone.
+const MAX_GONE: usize = 1024;
 
 /// The numbers under which the endpoints of one process serve `local:N` addresses.
 ///
@@ -22,7 +32,19 @@ pub struct LocalHub(Arc<Mutex<Numbers>>);
 #[derive(Default)]
 struct Numbers {
     served: HashMap<u64, Arc<dyn Port>>,
+    /// How many were chosen. One that was passed over was served, too.
     chosen: u64,
+    /// Those that people wrote and whose receiver has gone, the last one last (INV-1).
+    gone: VecDeque<u64>,
+}
+
+/// Why nothing is served under a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absence {
+    /// Nobody has served it yet, as far as is remembered.
+    NeverServed,
+    /// Its receiver has gone.
+    Gone,
 }
 
 /// What is served under a number.
@@ -59,9 +81,13 @@ impl LocalHub {
         })
     }
 
-    /// Returns what is served at `number`.
-    pub(crate) fn find(&self, number: u64) -> Option<Arc<dyn Port>> {
-        self.lock().served.get(&number).cloned()
+    /// Returns what is served at `number`, or why there is nothing.
+    pub(crate) fn find(&self, number: u64) -> Result<Arc<dyn Port>, Absence> {
+        let numbers = self.lock();
+        match numbers.served.get(&number) {
+            Some(port) => Ok(port.clone()),
+            None => Err(numbers.absence(number)),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Numbers> {
@@ -87,6 +113,30 @@ impl Numbers {
             }
         }
     }
+
+    fn was_chosen(&self, number: u64) -> bool {
+        (FIRST_CHOSEN..FIRST_CHOSEN + self.chosen).contains(&number)
+    }
+
+    fn absence(&self, number: u64) -> Absence {
+        if self.was_chosen(number) || self.gone.contains(&number) {
+            Absence::Gone
+        } else {
+            Absence::NeverServed
+        }
+    }
+
+    /// Serves `number` no more, and returns what was served there.
+    fn remove(&mut self, number: u64) -> Option<Arc<dyn Port>> {
+        if self.absence(number) == Absence::NeverServed {
+            // INV-1
+            if self.gone.len() == MAX_GONE {
+                self.gone.pop_front();
+            }
+            self.gone.push_back(number);
+        }
+        self.served.remove(&number)
+    }
 }
 
 /// A number that is served, until this goes.
@@ -104,7 +154,7 @@ impl LocalNumber {
 
 impl Drop for LocalNumber {
     fn drop(&mut self) {
-        let port = self.hub.lock().served.remove(&self.number);
+        let port = self.hub.lock().remove(self.number);
         // What it leads to is the user's: its drop must not run under the lock.
         drop(port);
     }

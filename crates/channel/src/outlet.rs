@@ -178,6 +178,13 @@ impl Outlet {
         self.written.load(Ordering::Relaxed)
     }
 
+    /// Gives memory back that is kept for the next batch, if nothing is to be written.
+    pub(crate) fn relax(&self) {
+        if let Some(pen) = &mut self.lock().pen {
+            pen.image.relax();
+        }
+    }
+
     /// Ends the stream when all that is scheduled is written.
     pub(crate) fn end(&self) {
         self.advance(Stage::Ending);

@@ -16,6 +16,8 @@
 //! - **INV-6**: a relay counts as a session of this endpoint until its dialling end was told of its end, or is gone.
 
 mod queue;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
@@ -23,10 +25,7 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use tokio::{
-    sync::Notify,
-    time::{Duration, Instant},
-};
+use tokio::time::{Duration, Instant};
 
 use crate::{
     addr::ChannelAddr,
@@ -39,12 +38,13 @@ use crate::{
     image::Image,
     kept::Kept,
     link::CloseReport,
-    news::News,
+    news::{Inbox, News},
     open::{LostCode, Open, encode_refused},
     outcome::{CloseReason, ProtocolError, Unreachable},
     outlet::Outlet,
     registry::Place,
     route::MAX_GATEWAYS,
+    warnings::{Cause, Warnings},
 };
 use queue::{Frames, Pushed, Queue, Stage};
 
@@ -105,6 +105,7 @@ fn legs(
         next,
         give_up: Instant::now() + limits.connect_timeout,
         is_open: AtomicBool::new(false),
+        warnings: endpoint.warnings.clone(),
     });
     let leg = |side, number, other, place| Leg {
         side,
@@ -135,6 +136,7 @@ struct Relay {
     give_up: Instant,
     /// Whether the serving end has opened the session.
     is_open: AtomicBool,
+    warnings: Arc<Warnings>,
 }
 
 /// Towards which end of the session a leg is.
@@ -180,7 +182,10 @@ impl Leg {
                 Wish::None
             }
             Pushed::Full => {
-                tracing::warn!(next = %self.relay.next, "a relay ends: too much waits in it");
+                if let Some(left_out) = self.relay.warnings.admit(Cause::Overrun) {
+                    let next = &self.relay.next;
+                    tracing::warn!(%next, left_out, "a relay ends: too much waits in it");
+                }
                 self.break_off(LostCode::Overrun);
                 other.break_off(LostCode::Overrun);
                 Wish::Leave
@@ -347,8 +352,8 @@ impl Kept for Leg {
         &self.relay.next
     }
 
-    fn join(&self, news: &Arc<Notify>) {
-        self.news.turn_to(news);
+    fn join(&self, inbox: &Arc<Inbox>) {
+        self.news.turn_to(inbox, self.number);
     }
 
     fn number(&self) -> u32 {

@@ -183,10 +183,8 @@ impl<P: Parcel> Sender<P> {
         let more = state.log.take(budget, image);
         if begin < image.pushed() {
             let is_whole = !state.log.is_inside();
-            let now = Instant::now();
-            state
-                .stall
-                .on_fill(!had_unacked, is_whole, image.pushed(), now);
+            let first = (!had_unacked).then(Instant::now);
+            state.stall.on_fill(first, is_whole, image.pushed());
         }
         let is_closing = matches!(state.stage, Stage::Closing(_));
         if (is_closing || self.is_flushing()) && !more && state.log.ask() {

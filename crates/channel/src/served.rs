@@ -43,6 +43,7 @@ use crate::{
     rx::{Arrived, RxQueue},
     server::Serving,
     sink::{Peer, Sink, Taken, hand_over, tell_lost},
+    warnings::Cause,
 };
 pub(crate) use part::Part;
 use state::{State, Turn};
@@ -191,7 +192,7 @@ impl Served {
                             None
                         }
                         Taken::Panicked(panic) => {
-                            tracing::error!(peer = %self.peer, panic, "a sink panicked");
+                            self.on_panic(&panic);
                             self.lock().fail();
                             None
                         }
@@ -296,8 +297,17 @@ impl Served {
     }
 
     fn tell_lost(&self) {
-        if let Target::Sink(sink) = &self.target {
-            tell_lost(&**sink, &self.peer);
+        if let Target::Sink(sink) = &self.target
+            && let Some(panic) = tell_lost(&**sink, &self.peer)
+        {
+            self.on_panic(&panic);
+        }
+    }
+
+    /// Says that the sink panicked, with that text.
+    fn on_panic(&self, panic: &str) {
+        if let Some(left_out) = self.serving.endpoint.warnings.admit(Cause::Panicked) {
+            tracing::error!(peer = %self.peer, panic, left_out, "a sink panicked");
         }
     }
 
@@ -439,7 +449,9 @@ impl Carried for Served {
             }
             state.break_off(goes_on);
         }
-        tracing::warn!(peer = %self.peer, %error, "a peer broke the protocol");
+        if let Some(left_out) = self.serving.endpoint.warnings.admit(Cause::Broken) {
+            tracing::warn!(peer = %self.peer, %error, left_out, "a peer broke the protocol");
+        }
         self.attachment.schedule(self.clone(), true);
         Ok(Wish::None)
     }

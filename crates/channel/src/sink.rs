@@ -99,9 +99,8 @@ pub(crate) fn hand_over(sink: &dyn Sink, peer: &Peer, batch: &mut Vec<Payload>) 
     }
 }
 
-/// Tells a sink that a link has ended, or lost its connection.
-pub(crate) fn tell_lost(sink: &dyn Sink, peer: &Peer) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| sink.lost(peer))) {
-        tracing::error!(%peer, panic = panic_text(panic.as_ref()), "a sink panicked");
-    }
+/// Tells a sink that a link has ended, or lost its connection, and returns the text of its panic if it panicked.
+pub(crate) fn tell_lost(sink: &dyn Sink, peer: &Peer) -> Option<String> {
+    let told = catch_unwind(AssertUnwindSafe(|| sink.lost(peer)));
+    Some(panic_text(told.err()?.as_ref()))
 }

@@ -253,7 +253,11 @@ impl Writer {
             let piece = bytes.slice(..len);
             return half.poll_write_bytes(cx, &piece).map_ok(|()| len);
         }
-        Pin::new(self).poll_write_vectored(cx, &image.slices())
+        match image.slices().as_slice() {
+            // The system has less to do for one piece that is not in a list.
+            [one] => Pin::new(self).poll_write(cx, one),
+            slices => Pin::new(self).poll_write_vectored(cx, slices),
+        }
     }
 }
 

@@ -46,14 +46,18 @@ impl<T: Clone + Send + Sync + 'static> AnySetting for Setting<T> {
     fn info(&self) -> SettingInfo {
         let declaration = self.declaration();
         let mut variables = declaration.variables();
+        let (source, value) = self.read(|source, value| (source, declaration.shown(value)));
         SettingInfo {
             name: declaration.name(),
             doc: declaration.doc(),
             env: variables.next().unwrap_or_default(),
             aka: variables.next(),
-            value: declaration.text(&self.get()),
-            default: declaration.text(&declaration.default_value()),
-            source: self.source(),
+            value,
+            default: declaration.shown(&declaration.default_value()),
+            source,
+            expected: declaration.expected_text(),
+            local: declaration.is_local(),
+            secret: declaration.is_secret(),
         }
     }
 
@@ -106,15 +110,29 @@ pub struct SettingInfo {
     pub env: &'static str,
     /// The second variable, which counts less.
     pub aka: Option<&'static str>,
-    /// The value that counts.
+    /// The value that counts; `***` if it is a secret.
     pub value: String,
-    /// The value of the declaration.
+    /// The value of the declaration; `***` if it is a secret.
     pub default: String,
     /// Where the value that counts comes from.
     pub source: Source,
+    /// What the texts of good values have in common.
+    pub expected: String,
+    /// Whether child processes do not inherit it.
+    pub local: bool,
+    /// Whether nobody is shown its values.
+    pub secret: bool,
 }
 
-/// Returns all settings of this program, by name.
+/// Returns all settings of this program, by name: what `hypermesh config` lists.
+///
+/// # Examples
+///
+/// ```
+/// for info in hypermesh_config::list() {
+///     println!("{} = {} ({})  # {}", info.name, info.value, info.source, info.doc);
+/// }
+/// ```
 pub fn list() -> Vec<SettingInfo> {
     let mut infos: Vec<_> = settings().map(|setting| setting.info()).collect();
     infos.sort_by(|a, b| a.name.cmp(&b.name));
@@ -123,6 +141,17 @@ pub fn list() -> Vec<SettingInfo> {
 
 /// Checks the settings of this program and everything that the environment and the parent process say
 /// about them.
+///
+/// Success does not say anything about files: [`load_file`](crate::load_file) reports on its own.
+///
+/// # Examples
+///
+/// ```
+/// if let Err(errors) = hypermesh_config::check_all() {
+///     let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+///     panic!("{}", lines.join("\n"));
+/// }
+/// ```
 ///
 /// # Errors
 ///

@@ -10,10 +10,13 @@ use crate::{ConfigError, Place, Value};
 
 /// Declares settings.
 ///
-/// Each is a `static` of type [`Setting`](crate::Setting). `env` names its environment variable. Then
-/// follow, if need be: `aka`, a second variable that works the same way but counts less; `check`, a
-/// function that tells good values, with `expected`, what they have in common; and `local = true` for a
-/// setting that child processes do not inherit.
+/// Each is a `static` of type [`Setting`](crate::Setting). `env` names its environment variable; without it
+/// the program does not compile. Then follow, if need be: `aka`, a second variable that works the same way but counts less; `check`, a
+/// function that tells good values, with `expected`, what they have in common; `local = true` for a
+/// setting that child processes do not inherit; and `secret = true` for one whose values nobody is shown:
+/// lists and errors say `***`, and it is local.
+///
+/// The type of a setting is a [`Value`](crate::Value), or has the standard traits `FromStr` and `Display`.
 ///
 /// # Examples
 ///
@@ -30,21 +33,28 @@ use crate::{ConfigError, Place, Value};
 /// assert_eq!(WORKERS.get(), 4);
 /// assert!(WORKERS.set_runtime(0).is_err());
 /// ```
+///
+/// A setting without a variable:
+///
+/// ```compile_fail,E0080
+/// hypermesh_config::config! {
+///     static NO_VARIABLE: u64 = 4;
+/// }
+/// ```
 #[macro_export]
 macro_rules! config {
     ($(
         $(#[doc = $doc:expr])*
-        $visibility:vis static $name:ident: $type:ty = $default:expr,
-        env = $env:expr $(, $key:ident = $value:expr)* $(,)?;
+        $visibility:vis static $name:ident: $type:ty = $default:expr
+        $(, $key:ident = $value:expr)* $(,)?;
     )*) => { $(
         $(#[doc = $doc])*
         $visibility static $name: $crate::Setting<$type> = $crate::Setting::new(
             $crate::macro_support::Declaration::new(
                 stringify!($name),
                 concat!($($doc, "\n"),*),
-                $env,
                 module_path!(),
-                || $default,
+                || -> $type { $default },
                 || {
                     #[allow(unused_imports, reason = "a type needs one of the two")]
                     use $crate::macro_support::{ByText as _, ByValue as _, Probe};
@@ -73,7 +83,11 @@ pub struct Declaration<T> {
     check: Option<fn(&T) -> bool>,
     expected: Option<&'static str>,
     local: bool,
+    secret: bool,
 }
+
+/// What is shown of a secret.
+const HIDDEN: &str = "***";
 
 /// The part that the macro uses: one method for each key.
 impl<T> Declaration<T> {
@@ -81,7 +95,6 @@ impl<T> Declaration<T> {
     pub const fn new(
         name: &'static str,
         doc: &'static str,
-        env: &'static str,
         module: &'static str,
         default: fn() -> T,
         codec: fn() -> Codec<T>,
@@ -89,7 +102,7 @@ impl<T> Declaration<T> {
         Self {
             name,
             doc,
-            env,
+            env: "",
             aka: None,
             module,
             default,
@@ -97,7 +110,15 @@ impl<T> Declaration<T> {
             check: None,
             expected: None,
             local: false,
+            secret: false,
         }
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn env(mut self, variable: &'static str) -> Self {
+        self.env = variable;
+        self
     }
 
     #[doc(hidden)]
@@ -127,6 +148,13 @@ impl<T> Declaration<T> {
         self.local = local;
         self
     }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn secret(mut self, secret: bool) -> Self {
+        self.secret = secret;
+        self
+    }
 }
 
 impl<T> Declaration<T> {
@@ -148,8 +176,17 @@ impl<T> Declaration<T> {
         self.module
     }
 
+    /// Tells whether the setting stays in this process. A secret does: who inherits it could show it.
     pub(crate) fn is_local(&self) -> bool {
-        self.local
+        self.local || self.secret
+    }
+
+    pub(crate) fn is_secret(&self) -> bool {
+        self.secret
+    }
+
+    pub(crate) const fn has_env(&self) -> bool {
+        !self.env.is_empty()
     }
 
     /// Returns the environment variables, the one that counts more first.
@@ -165,6 +202,25 @@ impl<T> Declaration<T> {
         ((self.codec)().to_text)(value)
     }
 
+    /// Returns the text of `value` for people.
+    pub(crate) fn shown(&self, value: &T) -> String {
+        self.unless_secret(self.text(value))
+    }
+
+    fn unless_secret(&self, text: String) -> String {
+        if self.secret { HIDDEN.to_owned() } else { text }
+    }
+
+    /// Returns what the texts of good values have in common.
+    pub(crate) fn expected_text(&self) -> String {
+        let form = (self.codec)().form;
+        match (self.expected, self.check) {
+            (Some(expected), _) => format!("{form}, {expected}"),
+            (None, Some(_)) => format!("{form}, within its limits"),
+            (None, None) => form.to_owned(),
+        }
+    }
+
     /// Returns the value that `text` from `place` stands for.
     pub(crate) fn parse(&self, text: &str, place: Place) -> Result<T, ConfigError> {
         match ((self.codec)().parse)(text).filter(|value| self.accepts(value)) {
@@ -178,17 +234,11 @@ impl<T> Declaration<T> {
     }
 
     pub(crate) fn bad_value(&self, text: String, place: Place) -> ConfigError {
-        let form = (self.codec)().form;
-        let expected = match (self.expected, self.check) {
-            (Some(expected), _) => format!("{form}, {expected}"),
-            (None, Some(_)) => format!("{form}, within its limits"),
-            (None, None) => form.to_owned(),
-        };
         ConfigError::BadValue {
             setting: self.name(),
             place,
-            text,
-            expected,
+            text: self.unless_secret(text),
+            expected: self.expected_text(),
         }
     }
 
@@ -278,14 +328,19 @@ impl<T: Value> ByValue<T> for &Probe<T> {
     }
 }
 
-/// The codec of types with the text form of the standard traits.
+/// The codec of all other types, which have the text form of the standard traits, or none.
 pub trait ByText<T> {
     /// Returns the codec.
-    fn codec(&self) -> Codec<T>;
+    fn codec(&self) -> Codec<T>
+    where
+        T: TextForm;
 }
 
-impl<T: FromStr + Display> ByText<T> for Probe<T> {
-    fn codec(&self) -> Codec<T> {
+impl<T> ByText<T> for Probe<T> {
+    fn codec(&self) -> Codec<T>
+    where
+        T: TextForm,
+    {
         let path = std::any::type_name::<T>();
         let form = path.rsplit("::").next().unwrap_or(path);
         Codec {
@@ -295,3 +350,14 @@ impl<T: FromStr + Display> ByText<T> for Probe<T> {
         }
     }
 }
+
+/// A type with the text form of the standard traits.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no text form, so it is no type for a setting",
+    label = "no text form",
+    note = "implement `hypermesh_config::Value` for `{Self}`, or `FromStr` and `Display`"
+)]
+pub trait TextForm: FromStr + Display {}
+
+#[diagnostic::do_not_recommend]
+impl<T: FromStr + Display> TextForm for T {}

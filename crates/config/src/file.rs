@@ -49,7 +49,28 @@ impl fmt::Display for Lines<'_> {
 
 /// Reads settings from a TOML file of `name = value` lines, where names are in lower case.
 ///
-/// Names that no setting has are logged as warnings, with the nearest one that exists.
+/// Names that no setting has are logged as warnings, with the nearest one that exists. After an earlier
+/// file, what it says counts instead; what it does not mention stays.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use hypermesh_config::{Source, config, load_file};
+///
+/// config! {
+///     static FAREWELL_TIMEOUT: Duration = Duration::from_secs(10), env = "HYPERMESH_FAREWELL_TIMEOUT";
+/// }
+///
+/// # let path = std::env::temp_dir().join(format!("hypermesh-doc-{}.toml", std::process::id()));
+/// # std::fs::write(&path, "farewell_timeout = \"250ms\"")?;
+/// // With the line: farewell_timeout = "250ms"
+/// load_file(&path)?;
+/// assert_eq!(FAREWELL_TIMEOUT.get(), Duration::from_millis(250));
+/// assert_eq!(FAREWELL_TIMEOUT.source(), Source::File);
+/// # std::fs::remove_file(&path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 ///

@@ -17,6 +17,8 @@ pub(crate) struct Layers<T> {
     /// The values of tests with their tickets, the newest last.
     test: Vec<(u64, T)>,
     next_ticket: u64,
+    /// How many values of single threads there are. They are kept by their threads.
+    pub(crate) n_threads: usize,
 }
 
 impl<T> Layers<T> {
@@ -28,6 +30,7 @@ impl<T> Layers<T> {
             run_time: None,
             test: Vec::new(),
             next_ticket: 0,
+            n_threads: 0,
         }
     }
 

@@ -5,6 +5,7 @@
 //! - **INV-1**: `current` is what `layers` and the default say, or empty before the first read: it is
 //!   stored under the lock of `state`, after every change.
 //! - **INV-2**: the environment is read once, at the first use.
+//! - **INV-3**: a read takes no lock once there is a `current`.
 
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use arc_swap::ArcSwapOption;
 
 use crate::declaration::Declaration;
 use crate::layers::Layers;
+use crate::test_value::{self, Override, ThreadOverride};
 use crate::{ConfigError, Place, Source};
 
 /// Reads an environment variable.
@@ -34,6 +36,8 @@ pub struct Setting<T: 'static> {
 struct Current<T> {
     source: Source,
     value: T,
+    /// Whether some thread has a value of its own.
+    is_overridden_on_threads: bool,
 }
 
 struct State<T> {
@@ -46,6 +50,11 @@ struct State<T> {
 impl<T: Clone + Send + Sync + 'static> Setting<T> {
     #[doc(hidden)]
     pub const fn new(declaration: Declaration<T>) -> Self {
+        // Where `config!` calls it, this is an error of the compiler.
+        assert!(
+            declaration.has_env(),
+            "a setting has an environment variable: `env = \"HYPERMESH_…\"`"
+        );
         Self {
             declaration,
             current: ArcSwapOption::const_empty(),
@@ -63,19 +72,16 @@ impl<T: Clone + Send + Sync + 'static> Setting<T> {
     }
 
     /// Returns the value that counts now.
+    ///
+    /// It costs a pointer read and the clone of the value, and takes no lock. The first read of all reads
+    /// the environment.
     pub fn get(&self) -> T {
-        match &*self.current.load() {
-            Some(current) => current.value.clone(),
-            None => self.update(|_| {}).value.clone(),
-        }
+        self.read(|_, value| value.clone())
     }
 
     /// Returns where the value that counts now comes from.
     pub fn source(&self) -> Source {
-        match &*self.current.load() {
-            Some(current) => current.source,
-            None => self.update(|_| {}).source,
-        }
+        self.read(|source, _| source)
     }
 
     /// Sets the value for this process, over everything but tests.
@@ -94,19 +100,41 @@ impl<T: Clone + Send + Sync + 'static> Setting<T> {
         self.update(|layers| layers.run_time = None);
     }
 
+    /// Sets the value for this thread until the returned guard is dropped.
+    ///
+    /// No other thread sees it: neither the tests that run in parallel, nor the threads that this one
+    /// starts. That fits a test whose tasks all run on its own thread, as those of `#[tokio::test]` do.
+    /// The check of the declaration is not asked.
+    ///
+    /// Overrides nest and may be dropped in any order; they count over those for the whole process.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// hypermesh_config::config! {
+    ///     static LIMIT: u64 = 8, env = "HYPERMESH_DOC_LIMIT";
+    /// }
+    ///
+    /// let small = LIMIT.override_for_thread(1);
+    /// assert_eq!(LIMIT.get(), 1);
+    /// std::thread::scope(|scope| scope.spawn(|| assert_eq!(LIMIT.get(), 8)).join()).unwrap();
+    /// drop(small);
+    /// assert_eq!(LIMIT.get(), 8);
+    /// ```
+    #[must_use = "dropping the guard ends the override"]
+    pub fn override_for_thread(&'static self, value: T) -> ThreadOverride<T> {
+        ThreadOverride::new(self, value)
+    }
+
     /// Sets the value for the whole process until the returned guard is dropped.
     ///
     /// Overrides nest and may be dropped in any order. Tests that run in parallel in one process see
-    /// each other's: a test that overrides a setting which others read belongs into a process of its
-    /// own.
+    /// each other's: it is for a test that has its process for itself.
+    /// [`override_for_thread`](Self::override_for_thread) is for all others. The check of the declaration
+    /// is not asked.
     #[must_use = "dropping the guard ends the override"]
     pub fn override_for_test(&'static self, value: T) -> Override<T> {
-        let mut ticket = 0;
-        self.update(|layers| ticket = layers.push_test(value));
-        Override {
-            setting: self,
-            ticket,
-        }
+        Override::new(self, value)
     }
 
     pub(crate) fn declaration(&self) -> &Declaration<T> {
@@ -115,10 +143,10 @@ impl<T: Clone + Send + Sync + 'static> Setting<T> {
 
     /// Returns the value that counts as text, unless it is the default.
     pub(crate) fn explicit_text(&self) -> Option<String> {
-        match self.source() {
+        self.read(|source, value| match source {
             Source::Default => None,
-            _ => Some(self.declaration.text(&self.get())),
-        }
+            _ => Some(self.declaration.text(value)),
+        })
     }
 
     /// Takes the text of the parent process, or its silence.
@@ -143,6 +171,30 @@ impl<T: Clone + Send + Sync + 'static> Setting<T> {
         self.update(|layers| layers.file = Some(value));
     }
 
+    /// Reads what counts on this thread now (INV-3).
+    pub(crate) fn read<R>(&self, read: impl FnOnce(Source, &T) -> R) -> R {
+        let current = self.current.load();
+        let first;
+        let current = match &*current {
+            Some(current) => current,
+            None => {
+                first = self.update(|_| {});
+                &first
+            }
+        };
+        if current.is_overridden_on_threads
+            && let Some(value) = test_value::of_this_thread(self)
+        {
+            return read(Source::Test, &value);
+        }
+        read(current.source, &current.value)
+    }
+
+    /// Makes a change and lets it count.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Layers<T>)) {
+        self.update(change);
+    }
+
     /// Makes a change and lets it count (INV-1).
     fn update(&self, change: impl FnOnce(&mut Layers<T>)) -> Arc<Current<T>> {
         self.update_with(&process_env, change)
@@ -162,7 +214,11 @@ impl<T: Clone + Send + Sync + 'static> Setting<T> {
             Some((source, value)) => (source, value.clone()),
             None => (Source::Default, self.declaration.default_value()),
         };
-        let current = Arc::new(Current { source, value });
+        let current = Arc::new(Current {
+            source,
+            value,
+            is_overridden_on_threads: 0 < state.layers.n_threads,
+        });
         self.current.store(Some(Arc::clone(&current)));
         current
     }
@@ -170,20 +226,6 @@ impl<T: Clone + Send + Sync + 'static> Setting<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         // A panic under the lock can only come from the user's `Clone`; the layers are whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A test's value of a setting, which counts until this is dropped.
-#[must_use = "dropping the guard ends the override"]
-pub struct Override<T: Clone + Send + Sync + 'static> {
-    setting: &'static Setting<T>,
-    ticket: u64,
-}
-
-impl<T: Clone + Send + Sync + 'static> Drop for Override<T> {
-    fn drop(&mut self) {
-        self.setting
-            .update(|layers| layers.remove_test(self.ticket));
     }
 }
 

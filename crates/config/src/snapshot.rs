@@ -44,7 +44,27 @@ static UNKNOWN: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
 /// Returns what was set explicitly in this process or its parents, and what this program does not know
 /// but its children may.
 ///
-/// Settings that are declared `local = true` stay here.
+/// Settings that are declared `local = true` or `secret = true` stay here.
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_config::{Snapshot, apply_parent, config, snapshot};
+///
+/// config! {
+///     static HELPERS: u64 = 4, env = "HYPERMESH_HELPERS";
+/// }
+///
+/// // In the launcher, which sends the text to its child.
+/// HELPERS.set_runtime(16)?;
+/// let text = serde_json::to_string(&snapshot())?;
+///
+/// // In the child.
+/// let snapshot: Snapshot = serde_json::from_str(&text)?;
+/// assert_eq!(snapshot.get("helpers"), Some("16"));
+/// apply_parent(snapshot);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn snapshot() -> Snapshot {
     take(
         settings(),

@@ -10,7 +10,42 @@ use crate::duration_text;
 
 /// A type of settings with a text form of its own.
 ///
-/// Types that implement `FromStr` and `Display` can be settings without it.
+/// Types that implement `FromStr` and `Display` can be settings without it. With it, mistakes are told
+/// what was expected.
+///
+/// # Examples
+///
+/// ```
+/// use hypermesh_config::{Value, config};
+///
+/// #[derive(Clone, Debug, PartialEq)]
+/// enum Color { Red, Green }
+///
+/// impl Value for Color {
+///     const FORM: &'static str = "`red` or `green`";
+///
+///     fn parse(text: &str) -> Option<Self> {
+///         match text {
+///             "red" => Some(Self::Red),
+///             "green" => Some(Self::Green),
+///             _ => None,
+///         }
+///     }
+///
+///     fn to_text(&self) -> String {
+///         match self {
+///             Self::Red => "red".to_owned(),
+///             Self::Green => "green".to_owned(),
+///         }
+///     }
+/// }
+///
+/// config! {
+///     static COLOR: Color = Color::Green, env = "HYPERMESH_COLOR";
+/// }
+///
+/// assert_eq!(COLOR.get(), Color::Green);
+/// ```
 pub trait Value: Sized {
     /// What a text has to look like, to complete the sentence "expected …".
     const FORM: &'static str;

@@ -54,11 +54,14 @@ pub use hypermesh_host_mesh::proc_mesh::alloc::{
 
 // Actors.
 pub use hypermesh_host_mesh::proc_mesh::alloc::actor::{
-    Accepts, Actor, ActorHandle, ActorRef, ChildEvent, Cx, Directive, Env, Error, Exit, Failure,
-    FailureCause, Handler, Instance, Proc, ProcAgent, Referable, RemoteSpawn, Result,
-    SupervisionEvent, context,
+    Accepts, Actor, ActorGroup, ActorHandle, ActorRef, AdoptFault, Backoff, ChildEvent, Cx,
+    Departure, Directive, Env, EnvError, EnvVars, Error, Executor, Exit, Failure, FailureCause,
+    GroupWatch, Handler, Instance, LookupError, Mode, Monitor, MonitorEvent, Orphan, Proc,
+    ProcAgent, Protocol, ProtocolOf, Referable, RegisterError, RemoteSpawn, ReplySink, ReplyStream,
+    ReplyTo, RestartGroup, RestartPolicy, Result, Select, SinkError, Strategy, Streaming,
+    SupervisionEvent, Timer, Zombie, context,
 };
-pub use hypermesh_macros::actor;
+pub use hypermesh_macros::{actor, protocol};
 
 // Messages, where they go and how their answers are folded.
 pub use hypermesh_host_mesh::proc_mesh::alloc::actor::mailbox::{

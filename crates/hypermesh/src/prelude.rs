@@ -5,5 +5,5 @@ pub use crate::{
     Error, Exit, Extent, HostMesh, HostMeshRef, Instance, Mesh, Message, OncePortRef, Point,
     PortRef, ProcEvent, ProcMesh, RankFailure, ReduceError, Reducer, RemoteMessage, RemoteSpawn,
     Result, Selection, Shape, SharedSpawnable, ValueMesh, ViewExt, actor, context, extent,
-    global_root_client, sel, sel_from_shape, shape,
+    global_root_client, protocol, sel, sel_from_shape, shape,
 };

@@ -73,6 +73,31 @@ impl Cause {
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown(_) | Self::ProcDied(_))
     }
+
+    /// Returns which kind of cause this is, for logs and counters: one of a fixed set of names.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NoRoute => "no_route",
+            Self::ProcNotFound => "proc_not_found",
+            Self::StaleIncarnation { .. } => "stale_incarnation",
+            Self::ActorNotFound => "actor_not_found",
+            Self::OwnerExited(_) => "owner_exited",
+            Self::ProcDied(_) => "proc_died",
+            Self::NoHandler => "no_handler",
+            Self::PortNeverExisted => "port_never_existed",
+            Self::PortGone => "port_gone",
+            Self::WrongType { .. } => "wrong_type",
+            Self::Decode(_) => "decode",
+            Self::Encode(_) => "encode",
+            Self::Reduce(_) => "reduce",
+            Self::QueueFull => "queue_full",
+            Self::TooLarge { .. } => "too_large",
+            Self::TtlExpired => "ttl_expired",
+            Self::NotAllowed => "not_allowed",
+            Self::LinkFailed(_) => "link_failed",
+            Self::Unknown(_) => "unknown",
+        }
+    }
 }
 
 impl fmt::Display for Cause {

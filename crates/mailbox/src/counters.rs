@@ -22,6 +22,7 @@ pub(crate) struct Counters {
     pub(crate) dropped: Counter,
     pub(crate) malformed: Counter,
     pub(crate) forged_bounces: Counter,
+    pub(crate) refused: Counter,
 }
 
 /// What a gateway has counted since it was made.
@@ -37,15 +38,22 @@ pub struct GatewayStats {
     pub malformed: u64,
     /// Bounces from peers that tell of messages that nobody here sent.
     pub forged_bounces: u64,
+    /// Messages of peers that may not send them, see [`Admission`](crate::Admission).
+    pub refused: u64,
+    /// How many encoded bytes wait in the queues of this process now, see
+    /// [`QUEUED_BYTES_LIMIT`](crate::QUEUED_BYTES_LIMIT).
+    pub queued_bytes: u64,
 }
 
 impl Counters {
-    pub(crate) fn stats(&self) -> GatewayStats {
+    pub(crate) fn stats(&self, queued_bytes: u64) -> GatewayStats {
         GatewayStats {
             bounced: self.bounced.get(),
             dropped: self.dropped.get(),
             malformed: self.malformed.get(),
             forged_bounces: self.forged_bounces.get(),
+            refused: self.refused.get(),
+            queued_bytes,
         }
     }
 }

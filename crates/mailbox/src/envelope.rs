@@ -6,7 +6,7 @@ use hypermesh_wire::{Any, Headers, Message, TakeError, TypeKey, registry};
 use serde::{Deserialize, Serialize};
 
 use crate::fold::cause_of;
-use crate::{ActorId, Location, MESSAGE_TTL, PortId, Rejected};
+use crate::{ActorId, Location, LossPolicy, MESSAGE_TTL, PortId, Rejected};
 
 /// What is known of every message: to whom, from whom, and how far it may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,8 +28,15 @@ pub const FLAG_BOUNCE: u8 = 1;
 /// counted and dropped.
 pub const FLAG_SILENT: u8 = 2;
 
+/// The flag of a message whose sender is to fail if it cannot be delivered.
+pub const FLAG_FAIL: u8 = 4;
+
+/// The flag of a message that waits for no other: it takes links of its own, may overtake everything that its
+/// sender has sent, and is taken by a process whose queues hold too much. Bounces need no such flag.
+pub const FLAG_URGENT: u8 = 8;
+
 /// The flags that an envelope may have.
-pub(crate) const KNOWN_FLAGS: u8 = FLAG_BOUNCE | FLAG_SILENT;
+pub(crate) const KNOWN_FLAGS: u8 = FLAG_BOUNCE | FLAG_SILENT | FLAG_FAIL | FLAG_URGENT;
 
 impl EnvelopeHeader {
     /// Returns whether the message tells its receiver of one that could not be delivered.
@@ -40,6 +47,30 @@ impl EnvelopeHeader {
     /// Returns whether nobody is to be told if the message cannot be delivered.
     pub fn is_silent(&self) -> bool {
         self.flags & (FLAG_BOUNCE | FLAG_SILENT) != 0
+    }
+
+    /// Returns whether the message waits for no other.
+    pub fn is_urgent(&self) -> bool {
+        self.flags & (FLAG_BOUNCE | FLAG_URGENT) != 0
+    }
+
+    /// Returns what is to happen if the message cannot be delivered.
+    pub fn loss_policy(&self) -> LossPolicy {
+        match self.flags {
+            _ if self.is_silent() => LossPolicy::Drop,
+            flags if flags & FLAG_FAIL != 0 => LossPolicy::FailSender,
+            _ => LossPolicy::Notify,
+        }
+    }
+
+    /// Sets what is to happen if the message cannot be delivered. That of a bounce stays as it is.
+    pub fn set_loss_policy(&mut self, policy: LossPolicy) {
+        let flag = match policy {
+            LossPolicy::Notify => 0,
+            LossPolicy::FailSender => FLAG_FAIL,
+            LossPolicy::Drop => FLAG_SILENT,
+        };
+        self.flags = (self.flags & !(FLAG_FAIL | FLAG_SILENT)) | flag;
     }
 }
 

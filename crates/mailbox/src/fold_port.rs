@@ -13,9 +13,10 @@ use hypermesh_wire::{Any, Named};
 use crate::fold::Fold;
 use crate::gather::{Gather, Partial, Tally};
 use crate::mill::{Event, Gathering, Mill};
-use crate::port_end::{AnyPort, PortEnd, PortSink, Rejected, Take, wake};
+use crate::port_end::{AnyPort, Opener, PortEnd, PortSink, Rejected, Take, wake};
 use crate::{
-    Cause, Envelope, Mailbox, Ordinals, PortId, PortSendError, RecvError, ReduceFault, Reducer,
+    Cause, Envelope, Mailbox, Ordinals, PortId, PortSendError, PortSendReason, RecvError,
+    ReduceFault, Reducer,
 };
 
 /// How many updates wait before senders fold them.
@@ -95,7 +96,7 @@ impl<R: Reducer> AnyPort for FoldPort<R> {
         if let Some(cause) = cause {
             return Err(Rejected::new(envelope, cause));
         }
-        self.accept(Event::Envelope(Box::new(envelope)), mailbox);
+        self.accept(Event::envelope(envelope, mailbox.gateway()), mailbox);
         Ok(())
     }
 
@@ -119,13 +120,59 @@ impl<R: Reducer> PortSink<R::Input> for FoldPort<R> {
         self.end().add_sender();
     }
 
-    fn remove_sender(&self) {
+    fn remove_sender(&self, _: &Mailbox) {
         let waker = self.end().remove_sender();
         wake(waker);
     }
 
     fn bind(&self, _: Take<R::Input>) {
         self.end().bind();
+    }
+
+    fn send_made(
+        &self,
+        make: &mut dyn FnMut() -> R::Input,
+        mailbox: &Mailbox,
+    ) -> Result<(), PortSendReason> {
+        let refusal = self.end().send_refusal();
+        if let Some(reason) = refusal {
+            return Err(reason);
+        }
+        self.accept(Event::Local(Any::local(make())), mailbox);
+        Ok(())
+    }
+
+    /// The update is opened at once: what is folded has to be of one type.
+    fn deliver_to_open(
+        &self,
+        envelope: Envelope,
+        opener: Arc<dyn Opener<R::Input>>,
+        mailbox: &Mailbox,
+    ) -> Result<(), Box<Rejected>> {
+        let rejection = self.end().rejection();
+        if let Some(cause) = rejection {
+            return Err(Rejected::new(envelope, cause));
+        }
+        let (header, to) = (envelope.header, envelope.to.clone());
+        let headers = envelope.headers.clone();
+        if let Some(update) = opener.open(envelope, mailbox.gateway()) {
+            let envelope = Envelope {
+                header,
+                to,
+                headers,
+                body: Any::local(update),
+            };
+            self.accept(Event::envelope(envelope, mailbox.gateway()), mailbox);
+        }
+        Ok(())
+    }
+
+    fn add_mapped(&self, id: PortId) -> bool {
+        self.end().add_mapped(id)
+    }
+
+    fn remove_mapped(&self, id: PortId) {
+        self.end().remove_mapped(id);
     }
 }
 
@@ -139,7 +186,8 @@ struct Receiving<R: Reducer> {
 impl<R: Reducer> Drop for Receiving<R> {
     fn drop(&mut self) {
         self.mailbox.free_port(self.id);
-        self.port.end().drop_receiver();
+        let mapped = self.port.end().drop_receiver();
+        mapped.into_iter().for_each(|id| self.mailbox.free_port(id));
     }
 }
 

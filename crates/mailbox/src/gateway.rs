@@ -1,5 +1,9 @@
 //! The router of one process: its procs, its routes and its links.
 
+mod byte_budget;
+mod fail_ticket;
+mod loss_log;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -14,6 +18,10 @@ use hypermesh_wire::{Any, Headers};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+use self::byte_budget::ByteBudget;
+pub use self::byte_budget::QueueCharge;
+use self::fail_ticket::FailTickets;
+use self::loss_log::LossLog;
 use crate::counters::Counters;
 use crate::death::Deaths;
 use crate::fold::panic_text;
@@ -24,8 +32,8 @@ use crate::outbound::{Doubtful, Outbound};
 use crate::routes::{Hop, Origin, Routes};
 use crate::timer::Timers;
 use crate::{
-    CONTROL_UNDELIVERED, Cause, DeathObserver, DeathWatch, Envelope, FLAG_BOUNCE, GatewayOptions,
-    GatewayStats, Location, MailboxSender, Port, ProcId, Undelivered,
+    Admission, CONTROL_UNDELIVERED, Cause, DeathObserver, DeathWatch, Envelope, FLAG_BOUNCE,
+    GatewayOptions, GatewayStats, Location, LossPolicy, MailboxSender, Port, ProcId, Undelivered,
 };
 
 /// The router of one process. A clone is the same gateway; when the last one goes, all its links and
@@ -41,12 +49,18 @@ pub(crate) struct Shared {
     endpoint: Endpoint,
     routes: Routes,
     links: Links,
+    /// Links for what waits for no other: one whose receiver has no room does not hold that up.
+    urgent_links: Links,
     home: Home,
     timers: Timers,
     deaths: Arc<Deaths>,
     limbo: Limbo<Doubtful>,
     unknown_pause: Duration,
     counters: Counters,
+    budget: Arc<ByteBudget>,
+    admission: Option<Arc<dyn Admission>>,
+    log: LossLog,
+    fail_tickets: FailTickets,
 }
 
 /// Where this gateway is.
@@ -65,18 +79,25 @@ impl Gateway {
     /// Returns a gateway without procs, routes and links.
     pub fn new(options: GatewayOptions) -> Self {
         let unknown_pause = options.unknown_pause;
+        let budget = ByteBudget::new(options.queued_bytes);
+        let admission = options.admission.clone();
         let shared = Shared {
             runtime: options.runtime.clone(),
             transport: options.transport,
             endpoint: Endpoint::new(options.endpoint()),
             routes: Routes::new(),
             links: Links::new(),
+            urgent_links: Links::new(),
             home: Home::default(),
             timers: Timers::new(),
             deaths: Arc::default(),
             limbo: Limbo::new(),
             unknown_pause,
             counters: Counters::default(),
+            budget,
+            admission,
+            log: LossLog::default(),
+            fail_tickets: FailTickets::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -188,6 +209,7 @@ impl Gateway {
     pub fn unroute_proc(&self, proc: ProcId) {
         if let Some(addr) = self.shared.routes.unroute_proc(proc) {
             self.shared.links.end(&addr);
+            self.shared.urgent_links.end(&addr);
         }
     }
 
@@ -231,7 +253,22 @@ impl Gateway {
 
     /// Returns what the gateway has counted.
     pub fn stats(&self) -> GatewayStats {
-        self.shared.counters.stats()
+        self.shared.counters.stats(self.shared.budget.used())
+    }
+
+    /// Counts the encoded bytes of `envelope`, which is about to wait in a queue of this process, until the
+    /// charge is dropped. Values that were not encoded are not counted.
+    pub fn charge(&self, envelope: &Envelope) -> QueueCharge {
+        match envelope.body.payload() {
+            Some(payload) => self.shared.budget.charge(payload.len() as u64),
+            None => QueueCharge::NONE,
+        }
+    }
+
+    /// Logs a message of `sender` that was not delivered. Of one kind of cause it writes at most 10 lines in
+    /// a second, with the number of those that it did not write.
+    pub fn log_undelivered(&self, sender: &str, undelivered: &Undelivered) {
+        self.shared.log.note(sender, undelivered);
     }
 
     /// Waits until all that was posted so far is delivered to its process or has come back, and
@@ -241,7 +278,13 @@ impl Gateway {
     ///
     /// Nothing is lost if the future is dropped.
     pub async fn flush(&self, timeout: Duration) -> usize {
-        self.shared.links.flush(timeout).await
+        let Shared {
+            links,
+            urgent_links,
+            ..
+        } = &*self.shared;
+        let (messages, urgent) = tokio::join!(links.flush(timeout), urgent_links.flush(timeout));
+        messages + urgent
     }
 
     /// Ends all links and servers in order: what was posted has until `deadline` to be delivered, then
@@ -313,14 +356,22 @@ impl Gateway {
     }
 
     /// Passes on an envelope from here or from a link.
-    pub(crate) fn pass(&self, envelope: Envelope, origin: Origin) {
+    pub(crate) fn pass(&self, mut envelope: Envelope, origin: Origin) {
         let hop = self
             .shared
             .routes
             .resolve(envelope.header.dst.actor.proc, &envelope.to, origin);
         match hop {
             Hop::Here(proc) => self.deliver(&*proc, envelope),
-            Hop::Via(addr) => self.transmit(&addr, envelope),
+            Hop::Via(addr) => {
+                if envelope.header.loss_policy() == LossPolicy::FailSender
+                    && origin == Origin::Here
+                    && self.is_attached(envelope.header.src.proc)
+                {
+                    self.shared.fail_tickets.stamp(&mut envelope);
+                }
+                self.transmit(&addr, envelope);
+            }
             Hop::Nowhere(cause) => self.bounce(envelope, cause),
         }
     }
@@ -335,6 +386,18 @@ impl Gateway {
 
     pub(crate) fn counters(&self) -> &Counters {
         &self.shared.counters
+    }
+
+    pub(crate) fn budget(&self) -> &Arc<ByteBudget> {
+        &self.shared.budget
+    }
+
+    pub(crate) fn fail_tickets(&self) -> &FailTickets {
+        &self.shared.fail_tickets
+    }
+
+    pub(crate) fn admission(&self) -> Option<&dyn Admission> {
+        self.shared.admission.as_deref()
     }
 
     pub(crate) fn upgrade(shared: &Weak<Shared>) -> Option<Self> {
@@ -365,7 +428,10 @@ impl Gateway {
         if envelope.header.ttl == 0 {
             return self.bounce(envelope, Cause::TtlExpired);
         }
-        let links = &self.shared.links;
+        let links = match envelope.header.is_urgent() {
+            true => &self.shared.urgent_links,
+            false => &self.shared.links,
+        };
         let slot = match links.find(addr) {
             Some(slot) => slot,
             None => match self.prepare_dial(addr) {

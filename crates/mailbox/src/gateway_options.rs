@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "sim")]
+use hypermesh_channel::SimNode;
 use hypermesh_channel::settings::GONE_TIMEOUT;
 use hypermesh_channel::{
     ChannelTransport, EndpointOptions, Limits, LocalHub, Resolver, SystemResolver, TlsOptions,
 };
 use tokio::runtime::Handle;
 
-use crate::UNKNOWN_PAUSE;
+use crate::{Admission, QUEUED_BYTES_LIMIT, UNKNOWN_PAUSE};
 
 /// How a gateway is made.
 #[derive(Debug, Clone)]
@@ -27,8 +29,15 @@ pub struct GatewayOptions {
     pub tls: Option<TlsOptions>,
     /// What finds the IP addresses of host names when they are dialled.
     pub resolver: Arc<dyn Resolver>,
+    /// The node that the gateway is in a simulated network, where it serves and dials `sim:` addresses.
+    #[cfg(feature = "sim")]
+    pub sim: Option<SimNode>,
     /// See [`UNKNOWN_PAUSE`].
     pub unknown_pause: Duration,
+    /// See [`QUEUED_BYTES_LIMIT`].
+    pub queued_bytes: u64,
+    /// What peers may send; everything if this is `None`.
+    pub admission: Option<Arc<dyn Admission>>,
 }
 
 impl GatewayOptions {
@@ -41,7 +50,11 @@ impl GatewayOptions {
             limits: limits(),
             tls: None,
             resolver: Arc::new(SystemResolver::new()),
+            #[cfg(feature = "sim")]
+            sim: None,
             unknown_pause: UNKNOWN_PAUSE.get(),
+            queued_bytes: QUEUED_BYTES_LIMIT.get().as_u64(),
+            admission: None,
         }
     }
 
@@ -52,6 +65,10 @@ impl GatewayOptions {
         endpoint.limits = self.limits;
         endpoint.tls = self.tls;
         endpoint.resolver = self.resolver;
+        #[cfg(feature = "sim")]
+        {
+            endpoint.sim = self.sim;
+        }
         endpoint
     }
 }

@@ -1,10 +1,17 @@
-//! What comes in over links: headers are decoded and checked, envelopes are passed on.
+//! What comes in over links: headers are decoded and checked, envelopes are passed on. While the queues of this
+//! process hold too much, links wait; those for bounces and urgent messages do not.
 
+mod admission;
+mod lessons;
+
+use std::pin::Pin;
 use std::sync::Weak;
 
 use hypermesh_channel::{ChannelAddr, Flow, Peer, Sink};
 use hypermesh_wire::Payload;
 
+pub use self::admission::Admission;
+use self::lessons::Lessons;
 use crate::gateway::{Gateway, Shared};
 use crate::routes::Origin;
 use crate::{
@@ -14,11 +21,13 @@ use crate::{
 /// Takes what the servers of one gateway receive.
 pub(crate) struct Inbound {
     gateway: Weak<Shared>,
+    lessons: Lessons,
 }
 
 impl Inbound {
     pub(crate) fn new(gateway: Weak<Shared>) -> Self {
-        Self { gateway }
+        let lessons = Lessons::default();
+        Self { gateway, lessons }
     }
 }
 
@@ -32,11 +41,35 @@ impl Sink for Inbound {
         let mut way_back = WayBack {
             addr: peer.advertised.as_ref(),
             last: None,
+            lessons: &self.lessons,
+            session: peer.session,
         };
-        for payload in batch.drain(..) {
-            take(&gateway, peer, payload, &mut way_back);
+        for (n_taken, payload) in batch.iter_mut().enumerate() {
+            // Bounces go through: senders learn of their losses even if no queue here has room.
+            if gateway.budget().is_full() && !wire_form::is_urgent(payload) {
+                batch.drain(..n_taken);
+                return Flow::Pause;
+            }
+            take(&gateway, peer, std::mem::take(payload), &mut way_back);
         }
+        batch.clear();
         Flow::Continue
+    }
+
+    fn ready(&self, _: &Peer) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let gateway = Gateway::upgrade(&self.gateway);
+        Box::pin(async move {
+            // A gateway that has ended takes everything, and drops it.
+            let Some(budget) = gateway.map(|gateway| gateway.budget().clone()) else {
+                return;
+            };
+            // Ends when its queues are read: no deadline, as that is up to the program.
+            budget.ready().await;
+        })
+    }
+
+    fn lost(&self, peer: &Peer) {
+        self.lessons.forget(peer.session);
     }
 }
 
@@ -45,13 +78,19 @@ struct WayBack<'a> {
     addr: Option<&'a ChannelAddr>,
     /// The sender that was looked up last: mostly the next message has the same.
     last: Option<ProcId>,
+    lessons: &'a Lessons,
+    session: u64,
 }
 
 impl WayBack<'_> {
     fn learn(&mut self, gateway: &Gateway, src: ProcId) {
         let Some(addr) = self.addr else { return };
-        if self.last.replace(src) != Some(src) {
-            gateway.routes().learn(src, addr);
+        let routes = gateway.routes();
+        if self.last.replace(src) != Some(src)
+            && routes.is_news(src, addr)
+            && self.lessons.admit(self.session)
+        {
+            routes.learn(src, addr);
         }
     }
 }
@@ -66,17 +105,33 @@ fn take(gateway: &Gateway, peer: &Peer, payload: Payload, way_back: &mut WayBack
             return;
         }
     };
-    way_back.learn(gateway, envelope.header.src.proc);
-    if let Some(envelope) = admit(gateway, envelope) {
+    let src = envelope.header.src.proc;
+    let admission = gateway.admission();
+    if admission.is_some_and(|admission| !admission.may_speak_for(peer, src)) {
+        gateway.counters().refused.add(1);
+        tracing::debug!(%peer, %src, "a peer may not send for this proc");
+        return;
+    }
+    way_back.learn(gateway, src);
+    if let Some(envelope) = admit(gateway, peer, envelope) {
         gateway.pass(envelope, Origin::Link);
     }
 }
 
 /// Returns the envelope if it may be passed on.
-fn admit(gateway: &Gateway, envelope: Envelope) -> Option<Envelope> {
+fn admit(gateway: &Gateway, peer: &Peer, envelope: Envelope) -> Option<Envelope> {
     let EnvelopeHeader { dst, .. } = envelope.header;
     if dst.port != Port::Control(CONTROL_UNDELIVERED) {
-        return Some(envelope);
+        if !matches!(dst.port, Port::Control(_)) && !envelope.header.is_urgent() {
+            return Some(envelope);
+        }
+        let admission = gateway.admission();
+        if admission.is_none_or(|admission| admission.may_control(peer, dst)) {
+            return Some(envelope);
+        }
+        gateway.counters().refused.add(1);
+        gateway.bounce(envelope, Cause::NotAllowed);
+        return None;
     }
     if !envelope.header.is_bounce() {
         gateway.bounce(envelope, Cause::NotAllowed);
@@ -94,7 +149,8 @@ fn admit(gateway: &Gateway, envelope: Envelope) -> Option<Envelope> {
         body,
     } = envelope;
     match body.take::<Undelivered>() {
-        Ok(undelivered) if undelivered.header.src == dst.actor => {
+        Ok(mut undelivered) if undelivered.header.src == dst.actor => {
+            gateway.fail_tickets().check(&mut undelivered);
             let body = hypermesh_wire::Any::local(undelivered);
             Some(Envelope {
                 header,

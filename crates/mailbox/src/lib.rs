@@ -40,6 +40,7 @@ mod world;
 
 mod cause;
 mod envelope;
+mod loss_policy;
 mod sender;
 mod undelivered;
 mod wire_form;
@@ -54,6 +55,7 @@ pub mod reducers;
 
 mod fold_port;
 mod mailbox;
+mod mapped_port;
 mod mill;
 mod once_port;
 mod port;
@@ -80,35 +82,37 @@ mod timer;
 pub mod macro_support;
 pub mod settings;
 
-pub use hypermesh_channel as channel;
-pub use hypermesh_channel::ServeError;
+pub use hypermesh_channel::{self as channel, ServeError};
 
 pub use cast_ordinal::CastOrdinal;
 pub use cause::{Cause, MAX_CAUSE_TEXT};
 pub use counters::GatewayStats;
 pub use death::{DeathObserver, DeathWatch};
-pub use envelope::{Envelope, EnvelopeHeader, FLAG_BOUNCE, FLAG_SILENT};
+pub use envelope::{Envelope, EnvelopeHeader, FLAG_BOUNCE, FLAG_FAIL, FLAG_SILENT, FLAG_URGENT};
 pub use fold_port::{AccumReceiver, GatherError, Gathered, ReduceReceiver};
-pub use gateway::{AttachError, Attachment, Gateway};
+pub use gateway::{AttachError, Attachment, Gateway, QueueCharge};
 pub use gateway_options::GatewayOptions;
 pub use gather::Partial;
 pub use id_text::{MAX_ID_TEXT, ParseIdError};
 pub use ids::{ActorId, CONTROL_UNDELIVERED, Port, PortId, ProcId, name_key, unnamed_key};
+pub use inbound::Admission;
 pub use location::Location;
+pub use loss_policy::LossPolicy;
 pub use mailbox::Mailbox;
 pub use once_port::{OncePortHandle, OncePortReceiver};
 pub use ordinals::Ordinals;
 pub use port::{PortHandle, PortReceiver};
 pub use port_end::Rejected;
-pub use port_error::{PortSendError, PortSendReason, RecvError};
+pub use port_error::{AlreadyBound, PortSendError, PortSendReason, RecvError};
 pub use port_ref::{MarkedPortError, OncePortRef, PortRef, RawPort, ports_of, replace_ports};
+pub use queue_port::{PortOptions, PortStats, QueuePolicy};
 pub use reducer::{ReduceError, ReduceFault, Reducer, ReducerSpec};
 pub use reducer_registry::{ReducerClash, UnknownReducer, check_reducers};
 pub use sender::{MailboxSender, SendContext};
 pub use settings::{
-    FLUSH_TIMEOUT, MESSAGE_TTL, PORT_QUEUE_LIMIT, REDIAL_PAUSE, RETURNED_PAYLOAD_LIMIT,
-    UNKNOWN_PAUSE,
+    COMBINE_PAUSE, COMBINE_UPDATES, FLUSH_TIMEOUT, MESSAGE_TTL, PORT_QUEUE_BYTES, PORT_QUEUE_LIMIT,
+    QUEUED_BYTES_LIMIT, REDIAL_PAUSE, RETURNED_PAYLOAD_LIMIT, UNKNOWN_PAUSE,
 };
-pub use split::{SplitError, SplitHandle};
+pub use split::{CombineOptions, Combiner, SplitError, SplitHandle};
 pub use undelivered::Undelivered;
 pub use world::{MAX_WORLD_NAME, WorldId};

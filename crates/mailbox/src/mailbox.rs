@@ -1,8 +1,12 @@
 //! The mailbox of an actor: its ports.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use hypermesh_wire::TypeKey;
 
 use crate::fold_port::FoldPort;
 use crate::once_port::OncePort;
@@ -10,9 +14,10 @@ use crate::port_end::{AnyPort, Rejected};
 use crate::port_table::PortTable;
 use crate::queue_port::QueuePort;
 use crate::{
-    AccumReceiver, ActorId, Cause, Envelope, Gateway, OncePortHandle, OncePortReceiver, Ordinals,
-    PORT_QUEUE_LIMIT, Port, PortHandle, PortId, PortReceiver, RawPort, ReduceReceiver, Reducer,
-    ReducerSpec, SplitError, SplitHandle, split,
+    AccumReceiver, ActorId, AlreadyBound, Cause, CombineOptions, Combiner, Envelope, Gateway,
+    OncePortHandle, OncePortReceiver, Ordinals, Port, PortHandle, PortId, PortOptions,
+    PortReceiver, PortRef, PortStats, RawPort, ReduceReceiver, Reducer, ReducerSpec, SplitError,
+    SplitHandle, split,
 };
 
 /// The ports of one actor. A clone is the same mailbox.
@@ -24,16 +29,24 @@ pub struct Mailbox {
 pub(crate) struct MailboxShared {
     id: ActorId,
     gateway: Gateway,
-    /// Locked for a look-up or a change of the table, never while a port is called or dropped.
-    ports: Mutex<PortTable<Arc<dyn AnyPort>>>,
+    ports: PortTable<Arc<dyn AnyPort>>,
+    /// Which port takes the messages of a type that are sent to the actor itself; `None` if there never were any.
+    handlers: ArcSwapOption<Handlers>,
 }
+
+/// The ports by type, and their numbers.
+type Handlers = HashMap<TypeKey, (PortId, Arc<dyn AnyPort>)>;
 
 impl Mailbox {
     /// Returns the empty mailbox of the actor `id`, whose messages leave by `gateway`.
     pub fn new(id: ActorId, gateway: Gateway) -> Self {
-        let ports = Mutex::new(PortTable::new());
         Self {
-            shared: Arc::new(MailboxShared { id, gateway, ports }),
+            shared: Arc::new(MailboxShared {
+                id,
+                gateway,
+                ports: PortTable::new(),
+                handlers: ArcSwapOption::empty(),
+            }),
         }
     }
 
@@ -49,12 +62,13 @@ impl Mailbox {
 
     /// Returns how many ports are open.
     pub fn n_ports(&self) -> usize {
-        self.lock().n_open()
+        self.shared.ports.n_open()
     }
 
-    /// Opens a port for any number of messages, of which it holds up to [`PORT_QUEUE_LIMIT`].
+    /// Opens a port for any number of messages, of which it holds up to
+    /// [`PORT_QUEUE_LIMIT`](crate::settings::PORT_QUEUE_LIMIT).
     pub fn open_port<M: Send + 'static>(&self) -> (PortHandle<M>, PortReceiver<M>) {
-        self.open_bounded_port(PORT_QUEUE_LIMIT.get())
+        self.open_port_with(PortOptions::default())
     }
 
     /// Opens a port for any number of messages, of which it holds up to `limit`.
@@ -62,7 +76,29 @@ impl Mailbox {
         &self,
         limit: usize,
     ) -> (PortHandle<M>, PortReceiver<M>) {
-        self.add_queue_port(QueuePort::new(limit, None))
+        self.open_port_with(PortOptions {
+            messages: limit,
+            ..PortOptions::default()
+        })
+    }
+
+    /// Opens a port for any number of messages, which does what `options` say when it has no room for one.
+    pub fn open_port_with<M: Send + 'static>(
+        &self,
+        options: PortOptions,
+    ) -> (PortHandle<M>, PortReceiver<M>) {
+        self.add_queue_port(QueuePort::new(options, None))
+    }
+
+    /// Returns what the open ports with a name have counted.
+    pub fn port_stats(&self) -> Vec<PortStats> {
+        let open = self.shared.ports.numbered().into_iter();
+        let stats = open.filter_map(|port| {
+            let (slot, generation) = (port.slot, port.generation);
+            let id = self.id().port(Port::Ephemeral { slot, generation });
+            port.port.stats(id)
+        });
+        stats.collect()
     }
 
     /// Opens a port as [`open_port`](Self::open_port) does, whose messages weigh what `weigh` says
@@ -72,7 +108,7 @@ impl Mailbox {
         &self,
         weigh: fn(&M) -> u32,
     ) -> (PortHandle<M>, PortReceiver<M>) {
-        self.add_queue_port(QueuePort::new(PORT_QUEUE_LIMIT.get(), Some(weigh)))
+        self.add_queue_port(QueuePort::new(PortOptions::default(), Some(weigh)))
     }
 
     fn add_queue_port<M: Send + 'static>(
@@ -138,6 +174,19 @@ impl Mailbox {
         split::open(self, parent, expected, within)
     }
 
+    /// Opens a split of the port `parent`, which keeps a running state of `reducer`: a port that folds updates
+    /// and passes on what it has as the options say, so that the owner of `parent` gets fewer of them.
+    ///
+    /// If `parent` is gone, the owner of this mailbox is told.
+    pub fn open_combiner<R: Reducer>(
+        &self,
+        parent: &PortRef<R::Input>,
+        reducer: R,
+        options: CombineOptions,
+    ) -> Combiner<R> {
+        split::open_combining(self, parent, reducer, options)
+    }
+
     /// Delivers an envelope to one of the ports.
     ///
     /// # Errors
@@ -147,8 +196,8 @@ impl Mailbox {
         let dst = envelope.header.dst;
         let port = match dst.port {
             _ if dst.actor != self.shared.id => Err(Cause::ActorNotFound),
-            Port::Ephemeral { slot, generation } => self.lock().get(slot, generation),
-            Port::Handler(_) => Err(Cause::NoHandler),
+            Port::Ephemeral { slot, generation } => self.shared.ports.get(slot, generation),
+            Port::Handler(key) => self.handler(key),
             Port::Control(_) => Err(Cause::PortNeverExisted),
         };
         match port {
@@ -161,7 +210,8 @@ impl Mailbox {
     /// then learn it; whoever sends learns it at once. The first reason stays.
     pub fn close(&self, why: &str) {
         let why: Arc<str> = crate::world::cut(why, 512).into();
-        let ports = self.lock().close(&why);
+        let ports = self.shared.ports.close(&why);
+        drop(self.shared.handlers.swap(None));
         for port in ports {
             port.close(&why, self);
         }
@@ -169,7 +219,7 @@ impl Mailbox {
 
     /// Opens a port in the table; in a closed mailbox it is closed at once.
     pub(crate) fn add_port(&self, port: Arc<dyn AnyPort>) -> PortId {
-        let added = self.lock().open(port.clone());
+        let added = self.shared.ports.open(port.clone());
         let (slot, generation) = added.unwrap_or_else(|why| {
             port.close(&why, self);
             (u32::MAX, 0)
@@ -179,10 +229,55 @@ impl Mailbox {
 
     pub(crate) fn free_port(&self, id: PortId) {
         if let Port::Ephemeral { slot, generation } = id.port {
-            let port = self.lock().free(slot, generation);
-            // Dropped after the lock: a port may own anything.
+            let port = self.shared.ports.free(slot, generation);
+            let is_bound =
+                |handlers: &Arc<Handlers>| handlers.values().any(|(port, _)| *port == id);
+            if self.shared.handlers.load().as_ref().is_some_and(is_bound) {
+                self.change_handlers(|handlers| handlers.retain(|_, (port, _)| *port != id));
+            }
+            // Here and not in the table: a port may own anything.
             drop(port);
         }
+    }
+
+    /// Makes the port `id` the one that takes messages of the type `key` sent to the actor itself.
+    pub(crate) fn bind_handler(&self, key: TypeKey, id: PortId) -> Result<PortId, AlreadyBound> {
+        let handler = self.id().port(Port::Handler(key));
+        let Port::Ephemeral { slot, generation } = id.port else {
+            return Ok(handler);
+        };
+        // One that is closed takes nothing; messages for it learn why.
+        let Ok(port) = self.shared.ports.get(slot, generation) else {
+            return Ok(handler);
+        };
+        let mut other = None;
+        self.change_handlers(|handlers| {
+            let (bound, _) = handlers.entry(key).or_insert_with(|| (id, port.clone()));
+            other = (*bound != id).then_some(*bound);
+        });
+        if self.shared.ports.get(slot, generation).is_err() {
+            // It was freed in between, perhaps before it was among the handlers.
+            self.free_port(id);
+        }
+        other.map_or(Ok(handler), |port| Err(AlreadyBound { port }))
+    }
+
+    /// Changes a copy of the handlers, again if somebody else was first.
+    fn change_handlers(&self, mut change: impl FnMut(&mut Handlers)) {
+        self.shared.handlers.rcu(|old| {
+            let mut new = old.as_deref().cloned().unwrap_or_default();
+            change(&mut new);
+            Some(Arc::new(new))
+        });
+    }
+
+    fn handler(&self, key: TypeKey) -> Result<Arc<dyn AnyPort>, Cause> {
+        if let Some(why) = self.shared.ports.closed() {
+            return Err(Cause::OwnerExited(why.clone()));
+        }
+        let handlers = self.shared.handlers.load();
+        let handler = handlers.as_ref().and_then(|handlers| handlers.get(&key));
+        handler.map_or(Err(Cause::NoHandler), |(_, port)| Ok(port.clone()))
     }
 
     pub(crate) fn downgrade(&self) -> Weak<MailboxShared> {
@@ -191,14 +286,6 @@ impl Mailbox {
 
     pub(crate) fn upgrade(shared: &Weak<MailboxShared>) -> Option<Self> {
         shared.upgrade().map(|shared| Self { shared })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, PortTable<Arc<dyn AnyPort>>> {
-        // Nothing that can panic runs under the lock.
-        self.shared
-            .ports
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

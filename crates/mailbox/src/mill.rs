@@ -16,18 +16,28 @@ use hypermesh_wire::{Any, Named};
 
 use crate::fold::Folder;
 use crate::gather::{Gather, Partial, Refusal};
-use crate::{CastOrdinal, Cause, Envelope, EnvelopeHeader, Gateway, Ordinals, Undelivered};
+use crate::{
+    CastOrdinal, Cause, Envelope, EnvelopeHeader, Gateway, Ordinals, QueueCharge, Undelivered,
+};
 
 /// What can happen to a gathering.
 pub(crate) enum Event {
-    /// An update came as an envelope.
-    Envelope(Box<Envelope>),
+    /// An update came as an envelope, whose bytes are counted while it waits.
+    Envelope(Box<Envelope>, QueueCharge),
     /// An update came from a handle of this process.
     Local(Any),
     /// These members will not answer.
     Missing(Ordinals),
     /// No more time is left.
     Deadline,
+}
+
+impl Event {
+    /// Returns the event that an update has come.
+    pub(crate) fn envelope(envelope: Envelope, gateway: &Gateway) -> Self {
+        let charge = gateway.charge(&envelope);
+        Self::Envelope(Box::new(envelope), charge)
+    }
 }
 
 pub(crate) struct Mill<F> {
@@ -107,7 +117,10 @@ fn apply<F: Folder>(gathering: &mut Gathering<F>, event: Event, gateway: &Gatewa
                 tracing::warn!(cause = %refusal.cause, "a reducer refused an update");
             }
         }
-        Event::Envelope(envelope) => take_envelope(gather, *envelope, gateway),
+        Event::Envelope(envelope, charge) => {
+            drop(charge);
+            take_envelope(gather, *envelope, gateway);
+        }
         Event::Missing(members) => gather.on_missing(&members),
         Event::Deadline => gathering.is_late = true,
     }

@@ -14,7 +14,8 @@ use hypermesh_wire::Message;
 
 use crate::port_end::{AnyPort, PortEnd, Rejected, Take, wake};
 use crate::{
-    Cause, Envelope, Mailbox, OncePortRef, PortId, PortSendError, PortSendReason, RecvError,
+    Cause, Envelope, Mailbox, OncePortRef, PortId, PortSendError, PortSendReason, QueueCharge,
+    RecvError,
 };
 
 pub(crate) struct OncePort<M> {
@@ -30,7 +31,8 @@ struct State<M> {
 enum Slot<M> {
     Empty,
     Message(M),
-    Envelope(Box<Envelope>),
+    /// Its bytes are counted while it waits.
+    Envelope(Box<Envelope>, QueueCharge),
     /// The message was received.
     Done,
 }
@@ -83,7 +85,9 @@ impl<M: Send + 'static> AnyPort for OncePort<M> {
             ));
         }
         let dst = envelope.header.dst;
-        match self.fill(envelope, |envelope| Slot::Envelope(Box::new(envelope))) {
+        let charge = mailbox.gateway().charge(&envelope);
+        let kept = |envelope| Slot::Envelope(Box::new(envelope), charge);
+        match self.fill(envelope, kept) {
             Ok(()) => {
                 mailbox.free_port(dst);
                 Ok(())
@@ -202,7 +206,10 @@ impl<M: Send + 'static> OncePortReceiver<M> {
         match slot {
             Slot::Empty | Slot::Done => Err(RecvError::Closed),
             Slot::Message(message) => Ok(Some(message)),
-            Slot::Envelope(envelope) => self.open(*envelope).map(Some),
+            Slot::Envelope(envelope, charge) => {
+                drop(charge);
+                self.open(*envelope).map(Some)
+            }
         }
     }
 
@@ -247,10 +254,11 @@ impl<M: Send + 'static> Drop for OncePortReceiver<M> {
         self.mailbox.free_port(self.id);
         let slot = {
             let mut state = self.port.lock();
-            state.end.drop_receiver();
+            // Nothing passes on to a port of this kind.
+            _ = state.end.drop_receiver();
             std::mem::replace(&mut state.slot, Slot::Done)
         };
-        if let Slot::Envelope(envelope) = slot {
+        if let Slot::Envelope(envelope, _) = slot {
             self.mailbox.gateway().bounce(*envelope, Cause::PortGone);
         }
     }

@@ -1,16 +1,17 @@
 //! The two local ends of a port that takes any number of messages.
 
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use hypermesh_wire::Message;
 
+use crate::mapped_port::MappedPort;
 use crate::port_end::{PortSink, Take};
 use crate::queue_port::QueuePort;
-use crate::{Mailbox, PortId, PortRef, PortSendError, RecvError, ReducerSpec};
+use crate::{AlreadyBound, Mailbox, PortId, PortRef, PortSendError, RecvError, ReducerSpec};
 
 /// Sends to a port of this process: the message moves as it is and need not be serializable.
 pub struct PortHandle<M> {
@@ -69,6 +70,64 @@ impl<M: Send + 'static> PortHandle<M> {
     }
 }
 
+impl<M: Send + 'static> PortHandle<M> {
+    /// Waits until the port has room, or is closed. Another sender may be first: who is refused waits again.
+    ///
+    /// There is no deadline: whoever needs one puts a timeout around it. Ports that fold what they get always
+    /// have room.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is kept for whoever waits, so the future may be dropped at any time.
+    pub async fn ready(&self) {
+        let Some(room) = self.sink.room() else {
+            return;
+        };
+        loop {
+            let mut made = pin!(room.notified());
+            made.as_mut().enable();
+            if self.sink.has_room() {
+                return;
+            }
+            made.await;
+        }
+    }
+
+    /// Returns a handle of a port of `U` in front of this one: what is sent there comes out here as what `map`
+    /// makes of it. It closes with this port, counts as one of its senders, and can be bound as any other.
+    ///
+    /// A handle calls `map` where it sends; what comes by a ref is mapped where it is received. There, a panic
+    /// of `map` bounces the message and harms no other.
+    pub fn map<U: Send + 'static>(
+        &self,
+        map: impl Fn(U) -> M + Send + Sync + 'static,
+    ) -> PortHandle<U> {
+        let port = Arc::new(MappedPort::new(self.sink.clone(), Box::new(map)));
+        let id = self.mailbox.add_port(port.clone());
+        if !port.set_id(id) {
+            self.mailbox.free_port(id);
+        }
+        PortHandle::new(id, self.mailbox.clone(), port, None)
+    }
+
+    /// Makes this port the one that takes the messages of type `M` which are sent to the actor itself, and
+    /// returns the ref for that: its id is the same in every life of a program. Doing so again changes nothing.
+    ///
+    /// An actor with handlers takes such messages itself and never passes them to its mailbox.
+    ///
+    /// # Errors
+    ///
+    /// [`AlreadyBound`] when another port of the mailbox takes them, until that is freed.
+    pub fn bind_handler(&self) -> Result<PortRef<M>, AlreadyBound>
+    where
+        M: Message,
+    {
+        let id = self.mailbox.bind_handler(M::KEY, self.id)?;
+        self.sink.bind(Take::new());
+        Ok(PortRef::new(id, self.mailbox.gateway().location(), None))
+    }
+}
+
 impl<M> Clone for PortHandle<M> {
     fn clone(&self) -> Self {
         self.sink.add_sender();
@@ -83,7 +142,7 @@ impl<M> Clone for PortHandle<M> {
 
 impl<M> Drop for PortHandle<M> {
     fn drop(&mut self) {
-        self.sink.remove_sender();
+        self.sink.remove_sender(&self.mailbox);
     }
 }
 

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use hypermesh_wire::{Any, Message, TakeError, TypeKey};
+use tokio::sync::Notify;
 
-use crate::{Cause, Envelope, Mailbox, PortSendError, PortSendReason, RecvError};
+use crate::{
+    Cause, Envelope, Gateway, Mailbox, PortId, PortSendError, PortSendReason, PortStats, RecvError,
+};
 
 /// An envelope that was not taken, and why.
 #[derive(Debug)]
@@ -29,6 +32,12 @@ pub(crate) trait AnyPort: Send + Sync {
 
     /// Learns that the owner has ended.
     fn close(&self, why: &Arc<str>, mailbox: &Mailbox);
+
+    /// Returns what the port `id`, which this is, has counted, if it has a name.
+    fn stats(&self, id: PortId) -> Option<PortStats> {
+        _ = id;
+        None
+    }
 }
 
 /// A port as its handles see it.
@@ -39,10 +48,48 @@ pub(crate) trait PortSink<M>: AnyPort {
     fn add_sender(&self);
 
     /// A handle is gone.
-    fn remove_sender(&self);
+    fn remove_sender(&self, mailbox: &Mailbox);
 
     /// From now on, refs to the port may be anywhere.
     fn bind(&self, take: Take<M>);
+
+    /// Sends what `make` returns, which is called at most once and not if the message is refused.
+    fn send_made(
+        &self,
+        make: &mut dyn FnMut() -> M,
+        mailbox: &Mailbox,
+    ) -> Result<(), PortSendReason>;
+
+    /// Takes an envelope that `opener` makes a message of.
+    fn deliver_to_open(
+        &self,
+        envelope: Envelope,
+        opener: Arc<dyn Opener<M>>,
+        mailbox: &Mailbox,
+    ) -> Result<(), Box<Rejected>>;
+
+    /// Remembers that the port `id` passes on to this one, and is to be freed with it. Returns whether this
+    /// one is open.
+    fn add_mapped(&self, id: PortId) -> bool;
+
+    /// The port `id` was freed.
+    fn remove_mapped(&self, id: PortId);
+
+    /// Returns whether a message would be taken or refused now, instead of finding no room.
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    /// Returns what tells when room is made, for a port that can be full.
+    fn room(&self) -> Option<&Notify> {
+        None
+    }
+}
+
+/// Makes a message of an envelope that was sent to another port than the one that it ends in.
+pub(crate) trait Opener<M>: Send + Sync {
+    /// Returns the message, or `None` after the envelope was bounced.
+    fn open(&self, envelope: Envelope, gateway: &Gateway) -> Option<M>;
 }
 
 /// How a message of type `M` is taken out of an envelope.
@@ -68,6 +115,8 @@ pub(crate) struct PortEnd {
     receiver_gone: bool,
     owner_exited: Option<Arc<str>>,
     waker: Option<Waker>,
+    /// The ports that pass on to this one.
+    mapped: Vec<PortId>,
 }
 
 impl PortEnd {
@@ -79,7 +128,21 @@ impl PortEnd {
             receiver_gone: false,
             owner_exited: None,
             waker: None,
+            mapped: Vec::new(),
         }
+    }
+
+    /// Returns whether the port is open.
+    pub(crate) fn add_mapped(&mut self, id: PortId) -> bool {
+        if self.rejection().is_none() {
+            self.mapped.push(id);
+            return true;
+        }
+        false
+    }
+
+    pub(crate) fn remove_mapped(&mut self, id: PortId) {
+        self.mapped.retain(|mapped| *mapped != id);
     }
 
     pub(crate) fn is_bound(&self) -> bool {
@@ -110,9 +173,12 @@ impl PortEnd {
         self.waker.take()
     }
 
-    pub(crate) fn drop_receiver(&mut self) {
+    /// Returns the ports that are to be freed with this one.
+    #[must_use = "they are to be freed"]
+    pub(crate) fn drop_receiver(&mut self) -> Vec<PortId> {
         self.receiver_gone = true;
         self.waker = None;
+        std::mem::take(&mut self.mapped)
     }
 
     /// Returns why nothing can be sent any more, if so.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::PortId;
+
 /// Error of sending through a handle of a port. It gives the message back.
 #[derive(Debug, thiserror::Error)]
 #[error("the message was not sent")]
@@ -29,6 +31,21 @@ pub enum PortSendReason {
         /// The limit, see [`PORT_QUEUE_LIMIT`](crate::PORT_QUEUE_LIMIT).
         limit: usize,
     },
+    /// The port holds as many bytes as it may.
+    #[error("the port holds {limit} bytes that nobody received")]
+    FullOfBytes {
+        /// The limit, see [`PORT_QUEUE_BYTES`](crate::PORT_QUEUE_BYTES).
+        limit: u64,
+    },
+}
+
+/// Error of [`PortHandle::bind_handler`](crate::PortHandle::bind_handler): another port takes the
+/// messages of this type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("port {port} takes the messages of this type already")]
+pub struct AlreadyBound {
+    /// The port that takes them.
+    pub port: PortId,
 }
 
 /// Error of receiving from a port.

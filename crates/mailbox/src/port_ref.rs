@@ -12,7 +12,7 @@ use hypermesh_wire::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
-use crate::{Envelope, Location, PortId, ReducerSpec, SendContext};
+use crate::{Envelope, Location, LossPolicy, PortId, ReducerSpec, SendContext};
 
 /// A ref to a port whose type is not known here, as relays see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +64,12 @@ impl<M: Message> PortRef<M> {
     ///
     /// If it cannot be delivered, the sender gets it back as [`Undelivered`](crate::Undelivered).
     pub fn send(&self, cx: &(impl SendContext + ?Sized), message: M) {
-        send(self.raw.id, self.raw.location.clone(), cx, message);
+        self.send_with(cx, message, LossPolicy::Notify);
+    }
+
+    /// Sends `message`, and says what is to happen if it cannot be delivered.
+    pub fn send_with(&self, cx: &(impl SendContext + ?Sized), message: M, policy: LossPolicy) {
+        send(self.raw.id, self.raw.location.clone(), cx, message, policy);
     }
 }
 
@@ -113,7 +118,12 @@ impl<M: Message> OncePortRef<M> {
     ///
     /// If it cannot be delivered, the sender gets it back as [`Undelivered`](crate::Undelivered).
     pub fn send(self, cx: &(impl SendContext + ?Sized), message: M) {
-        send(self.id, self.location, cx, message);
+        self.send_with(cx, message, LossPolicy::Notify);
+    }
+
+    /// Sends `message`, and says what is to happen if it cannot be delivered.
+    pub fn send_with(self, cx: &(impl SendContext + ?Sized), message: M, policy: LossPolicy) {
+        send(self.id, self.location, cx, message, policy);
     }
 }
 
@@ -129,8 +139,15 @@ impl<M> OncePortRef<M> {
     }
 }
 
-fn send<M: Message>(dst: PortId, location: Location, cx: &(impl SendContext + ?Sized), message: M) {
+fn send<M: Message>(
+    dst: PortId,
+    location: Location,
+    cx: &(impl SendContext + ?Sized),
+    message: M,
+    policy: LossPolicy,
+) {
     let mut envelope = Envelope::of_any(dst, location, cx.sender(), Any::local(message));
+    envelope.header.set_loss_policy(policy);
     cx.stamp(&mut envelope.headers);
     cx.gateway().post(envelope);
 }

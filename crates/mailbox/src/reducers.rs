@@ -1,5 +1,7 @@
 //! The reducers that every process knows.
 
+mod low_watermark;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
@@ -8,6 +10,7 @@ use std::marker::PhantomData;
 use hypermesh_wire::{Message, Named, TypeKey};
 use serde::{Deserialize, Serialize};
 
+pub use self::low_watermark::{LowWatermark, Watermarks};
 use crate::{ReduceError, Reducer};
 
 macro_rules! plain_reducer {
@@ -368,7 +371,7 @@ impl<T: Message + TotalOrd> Reducer for TopK<T> {
 macro_rules! register_numbers {
     ($($number:ty),*) => { $(
         crate::register_reducer!(Sum<$number>, Min<$number>, Max<$number>, TopK<$number>);
-        crate::register_reducer!(Count<$number>, Append<$number>);
+        crate::register_reducer!(Count<$number>, Append<$number>, LowWatermark<$number>);
     )* };
 }
 

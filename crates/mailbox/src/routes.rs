@@ -141,10 +141,15 @@ impl Routes {
         self.worlds.remove(&world);
     }
 
-    /// Remembers that messages of `proc` come from the peer that is reached at `via` (INV-3).
-    pub(crate) fn learn(&self, proc: ProcId, via: &ChannelAddr) {
+    /// Returns whether it is news that messages of `proc` come from the peer that is reached at `via`.
+    pub(crate) fn is_news(&self, proc: ProcId, via: &ChannelAddr) -> bool {
         let known = self.learned.get(&proc);
-        if known.as_deref() != Some(via) && !self.is_attached(proc) {
+        known.as_deref() != Some(via) && !self.is_attached(proc)
+    }
+
+    /// Remembers that messages of `proc` come from the peer that is reached at `via`, if that is news (INV-3).
+    pub(crate) fn learn(&self, proc: ProcId, via: &ChannelAddr) {
+        if self.is_news(proc, via) {
             self.learned
                 .insert_bounded(proc, via.clone().into(), MEMORY);
         }

@@ -7,6 +7,8 @@
 //!   deadline, or when its owner ends, whichever comes first.
 //! - **INV-2**: with that its port and its timer are gone.
 
+mod combining;
+
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -14,6 +16,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(crate) use self::combining::open as open_combining;
+pub use self::combining::{CombineOptions, Combiner};
 use crate::fold::Folder;
 use crate::gather::Gather;
 use crate::mailbox::MailboxShared;
@@ -163,7 +167,7 @@ impl AnyPort for SplitPort {
         if self.done.load(Ordering::Acquire) {
             return Err(Rejected::new(envelope, Cause::PortGone));
         }
-        self.mill.push(Event::Envelope(Box::new(envelope)));
+        self.mill.push(Event::envelope(envelope, mailbox.gateway()));
         self.settle(mailbox);
         Ok(())
     }

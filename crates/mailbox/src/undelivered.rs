@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::BytesMut;
-use hypermesh_wire::{Any, Headers, Named, Payload, TypeKey};
+use hypermesh_wire::{Any, Headers, Named, Payload, TypeKey, registry};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Cause, Envelope, EnvelopeHeader, RETURNED_PAYLOAD_LIMIT};
+use crate::{Cause, Envelope, EnvelopeHeader, LossPolicy, RETURNED_PAYLOAD_LIMIT};
 
 /// A message that could not be delivered, as its sender gets it back.
 ///
@@ -50,6 +50,40 @@ impl Undelivered {
         }
     }
 
+    /// Returns what the sender of `envelope` is told if the message itself is consumed meanwhile.
+    pub(crate) fn without_payload(envelope: &Envelope, cause: Cause) -> Self {
+        Self {
+            header: envelope.header,
+            key: envelope.key(),
+            headers: envelope.headers.clone(),
+            cause,
+            payload: None,
+            size: None,
+        }
+    }
+
+    /// Returns whether the sender is to fail: it asked for that with
+    /// [`LossPolicy::FailSender`], or the fault is its own and was found in its own process: it has
+    /// sent what does not encode, or what its receiver does not take.
+    ///
+    /// What comes over a link never makes the sender fail unless the send asked for that, so that no
+    /// peer can end an actor by a forged bounce.
+    pub fn fails_sender(&self) -> bool {
+        if self.header.loss_policy() == LossPolicy::FailSender {
+            return true;
+        }
+        // What has crossed a link, there or back, is not a value any more.
+        let is_at_home = self.payload.as_ref().is_some_and(Any::is_local);
+        is_at_home
+            && matches!(
+                self.cause,
+                Cause::NoHandler
+                    | Cause::WrongType { .. }
+                    | Cause::Encode(_)
+                    | Cause::TooLarge { .. }
+            )
+    }
+
     /// The encoding of the payload as far as it is returned across a link, and its size.
     fn returned(&self) -> (Option<Cow<'_, Payload>>, Option<u64>) {
         let Some(body) = &self.payload else {
@@ -71,11 +105,12 @@ impl Undelivered {
 
 impl fmt::Display for Undelivered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "message to {} was not delivered: {}",
-            self.header.dst, self.cause
-        )
+        let (dst, cause) = (self.header.dst, &self.cause);
+        match registry::name_of(self.key) {
+            Some(name) => write!(f, "message {name} to {dst} was not delivered: {cause}"),
+            // Its type is generic, or not one of this program.
+            None => write!(f, "message to {dst} was not delivered: {cause}"),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The header is decoded by every gateway on the way, the message only by its consumer. A message
 //! that is forwarded is not copied either: from [`APART`] bytes on, its body travels behind the new
-//! header as one more part.
+//! header as one more part. `docs/wire.md` says the same byte by byte.
 
 use bytes::BytesMut;
 use hypermesh_wire::{
@@ -162,5 +162,13 @@ pub(crate) fn open(payload: Payload) -> Result<Envelope, EnvelopeError> {
     })
 }
 
+/// Returns whether `payload` is an envelope that waits for no other.
+pub(crate) fn is_urgent(payload: &Payload) -> bool {
+    let header = decode_front::<EnvelopeHeader>(&mut payload.body.clone());
+    header.is_ok_and(|header| header.is_urgent())
+}
+
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests;

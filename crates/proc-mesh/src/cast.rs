@@ -6,7 +6,7 @@ use std::time::Duration;
 use hypermesh_alloc::actor::context;
 use hypermesh_alloc::actor::mailbox::channel::settings::MESSAGE_LIMIT;
 use hypermesh_alloc::actor::mailbox::{ActorId, Gateway, Mailbox, ProcId};
-use hypermesh_alloc::actor::{Accepts, CallError, CastOrigin};
+use hypermesh_alloc::actor::{Accepts, CallChain, CallError, CastOrigin};
 use hypermesh_ndslice::{RankSet, Selection};
 use hypermesh_wire::{Any, Headers, Message, Payload, encode_marked};
 
@@ -138,7 +138,9 @@ where
         match &reply {
             Some(reply) if actor == caster.sender => {
                 let slot = ReplySlot::of_rank(reply.gathering, rank);
-                reply.refuse(&caster.gateway, actor, slot, CallError::WouldDeadlock);
+                let chain = CallChain::default().then(actor, "caller");
+                let error = CallError::WouldDeadlock(chain.then(actor, "caller"));
+                reply.refuse(&caster.gateway, actor, slot, error);
             }
             _ => {
                 let body = Any::local(message.clone());

@@ -49,7 +49,7 @@ impl From<CallError> for RankFailure {
             CallError::Deadline(within) => RankFailure::Deadline(within),
             CallError::Undeliverable(cause) => RankFailure::Undeliverable(cause),
             CallError::ProcDied(why) => RankFailure::ProcDied(why),
-            CallError::WouldDeadlock => RankFailure::WouldDeadlock,
+            CallError::WouldDeadlock(_) => RankFailure::WouldDeadlock,
             CallError::BadReply(text) => RankFailure::BadReply(text),
             other => RankFailure::BadReply(other.to_string()),
         }

@@ -242,6 +242,7 @@ async fn spawn_members<A: RemoteSpawn>(
         name: Some(name.to_owned()),
         generation: None,
         params,
+        env: cx.env(),
     };
     let call = procs.agents().call(cx, Selection::all(), request);
     let replies = call.timeout(SPAWN_MESH_TIMEOUT.get()).await;

@@ -3,8 +3,9 @@
 //! # Invariants
 //!
 //! - **INV-1**: every byte of the body and every part is used exactly once, parts in ascending order.
-//! - **INV-2**: memory grows with the bytes that were read: a length that is announced reserves at most
-//!   as many elements as bytes are left.
+//! - **INV-2**: memory grows with the bytes that were received: all the lengths that are announced, at whatever level,
+//!   reserve together at most as many elements as the body has bytes. Elements for which nothing was reserved get their
+//!   memory as they are read.
 //! - **INV-3**: time is linear in the bytes received: elements that take no byte are counted, and
 //!   nesting has a limit.
 
@@ -171,6 +172,9 @@ struct Decoder<'de> {
     n_parts_used: usize,
     depth: u32,
     n_empty: usize,
+    /// How many elements may still be reserved ahead of what was read (INV-2). What is not empty is at least a byte, and of one
+    /// sequence only, so this is enough for all that a body can hold.
+    reservable: usize,
 }
 
 impl<'de> Decoder<'de> {
@@ -183,6 +187,7 @@ impl<'de> Decoder<'de> {
             n_parts_used: 0,
             depth: 0,
             n_empty: 0,
+            reservable: body.len(),
         }
     }
 
@@ -309,6 +314,15 @@ impl<'de> Decoder<'de> {
     fn text(&mut self, expected: &'static str) -> Result<&'de str, Fault> {
         let bytes = self.bytes()?;
         std::str::from_utf8(bytes).map_err(|_| self.bad_text(expected))
+    }
+
+    /// Returns for how many of `announced` elements to make room before they are read (INV-2).
+    #[inline]
+    fn reserve(&mut self, announced: u64) -> usize {
+        let most = self.reservable.min(self.rest.len());
+        let n_elements = announced.min(most as u64) as usize;
+        self.reservable -= n_elements;
+        n_elements
     }
 
     /// Decodes one level deeper (INV-3).

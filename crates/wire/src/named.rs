@@ -34,8 +34,14 @@ pub trait Named: 'static {
 /// A type whose values can be sent to other processes.
 ///
 /// Every type that has a name, an encoding and no borrowed data is a message.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a message",
+    label = "not a message",
+    note = "put `#[derive(Message)]` on `{Self}`, or use types that are messages"
+)]
 pub trait Message: Named + Serialize + DeserializeOwned + Send + 'static {}
 
+#[diagnostic::do_not_recommend]
 impl<M: Named + Serialize + DeserializeOwned + Send + 'static> Message for M {}
 
 macro_rules! named {

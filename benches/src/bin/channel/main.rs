@@ -15,7 +15,6 @@ mod load;
 mod memory;
 mod one_way;
 mod ours;
-mod peer;
 mod ping_pong;
 mod proxy;
 mod raw;
@@ -30,7 +29,7 @@ mod zeromq;
 use std::process::ExitCode;
 
 use clap::Parser;
-use hypermesh_benches::{CountingAllocator, Options, Outcome, Report};
+use hypermesh_benches::{CountingAllocator, Options, Outcome, Report, peer};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
@@ -44,7 +43,7 @@ const N_THREADS: usize = 2;
 
 fn main() -> Outcome<ExitCode> {
     let runtime = runtime()?;
-    let outcome = match Role::of_this_process()? {
+    let outcome = match peer::role_of_this_process::<Role>()? {
         Some(role) => runtime.block_on(role.play()).map(|()| ExitCode::SUCCESS),
         None => runtime.block_on(measure()),
     };

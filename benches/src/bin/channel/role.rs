@@ -1,7 +1,5 @@
 //! What a process of this program is when the program started it itself, by its first argument.
 
-use std::env;
-
 use hypermesh::channel::ChannelAddr;
 use hypermesh_benches::Outcome;
 use serde::{Deserialize, Serialize};
@@ -11,9 +9,6 @@ use crate::load::{Bulk, Integers, Kind, Small};
 use crate::peer::parent_gone;
 use crate::transport::Transport;
 use crate::{gateway, in_task, ours, ping_pong, raw, round_trip, tls};
-
-/// How the argument of a role begins.
-const PREFIX: &str = "role:";
 
 /// What the child is there for. Each role that is not `Raw…` ends with its standard input; for those that
 /// are, this is the socket.
@@ -33,26 +28,14 @@ pub(crate) enum Role {
     /// Sends each message back to `answer_at`, and receives bulk beside that.
     Echo {
         transport: Transport,
-        answer_at: ChannelAddr,
+        /// Over the link that it came by if `None`.
+        answer_at: Option<ChannelAddr>,
     },
     /// Sends each frame back.
     RawEcho(Transport),
 }
 
 impl Role {
-    /// Returns the role of this process; `None` in the benchmark itself.
-    pub(crate) fn of_this_process() -> Outcome<Option<Self>> {
-        let argument = env::args().nth(1);
-        let role = argument
-            .as_deref()
-            .and_then(|text| text.strip_prefix(PREFIX));
-        Ok(role.map(serde_json::from_str).transpose()?)
-    }
-
-    pub(crate) fn argument(&self) -> Outcome<String> {
-        Ok(format!("{PREFIX}{}", serde_json::to_string(self)?))
-    }
-
     /// Is that child, until the parent has no more use for it.
     pub(crate) async fn play(self) -> Outcome<()> {
         match self {

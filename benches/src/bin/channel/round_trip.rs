@@ -22,9 +22,9 @@ use crate::transport::Transport;
 /// Bytes of a message of the transfer.
 const TRANSFER: usize = 64 << 20;
 
-/// Pairs of processes of a sample, of which the best counts: whether the system puts both on one processor
-/// or on two makes a factor of three, and either side may have the luck.
-const N_PAIRS: usize = 5;
+/// Pairs of processes of a sample, of which the one in the middle counts: whether the system puts both on one
+/// processor or on two makes a factor of three, and either side may have the luck.
+const N_PAIRS: usize = 9;
 
 /// How long such a pair runs, once to get going and once for the figure.
 const SHORT: Duration = Duration::from_millis(20);
@@ -35,43 +35,64 @@ const LONG: Duration = Duration::from_millis(80);
 /// Measures both, over each transport.
 pub(crate) async fn measure(report: &mut Report) -> Outcome<()> {
     for transport in Transport::ALL {
-        beside_ping_pong(report, transport).await?;
-        beside_transfer(report, transport).await?;
+        for shape in [Shape::TwoLinks, Shape::Duplex] {
+            beside_ping_pong(report, transport, shape).await?;
+            beside_transfer(report, transport, shape).await?;
+        }
     }
     Ok(())
 }
 
-async fn beside_ping_pong(report: &mut Report, transport: Transport) -> Outcome<()> {
-    let name = format!("64 B round trip, {transport}");
+/// How the answer comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// Over a link of its own, on a connection of its own.
+    TwoLinks,
+    /// Over the link, and the connection, that the message went by.
+    Duplex,
+}
+
+impl Shape {
+    /// Returns what the name of a figure says of it.
+    fn in_name(self) -> &'static str {
+        match self {
+            Self::TwoLinks => "",
+            Self::Duplex => ", duplex",
+        }
+    }
+}
+
+async fn beside_ping_pong(report: &mut Report, transport: Transport, shape: Shape) -> Outcome<()> {
+    let name = format!("64 B round trip, {transport}{}", shape.in_name());
     let figure = Figure::new(name, Unit::Nanoseconds, Limit::RatioAtMost(1.3));
     if !report.wants(&figure.name) {
         return Ok(());
     }
     let ours = async || {
-        let mut best = f64::INFINITY;
+        let mut trips = Vec::new();
         for _ in 0..N_PAIRS {
-            let mut pair = Pair::start(transport).await?;
+            let mut pair = Pair::start(transport, shape).await?;
             pair.run(Trips::lasting(SHORT)).await?;
-            best = best.min(median_of(&pair.run(Trips::lasting(SHORT)).await?));
+            trips.push(median_of(&pair.run(Trips::lasting(SHORT)).await?));
         }
-        Ok(best)
+        Ok(median(&trips))
     };
     let raw = async || {
-        let mut best = f64::INFINITY;
+        let mut trips = Vec::new();
         for _ in 0..N_PAIRS {
             let mut raw = PingPong::start(transport)?;
             raw.run(Trips::lasting(SHORT)).await?;
-            best = best.min(median_of(&raw.run(Trips::lasting(SHORT)).await?));
+            trips.push(median_of(&raw.run(Trips::lasting(SHORT)).await?));
         }
-        Ok(best)
+        Ok(median(&trips))
     };
     report.compare(figure, ours, raw).await
 }
 
-async fn beside_transfer(report: &mut Report, transport: Transport) -> Outcome<()> {
-    let name = format!("64 B round trip, busy, {transport}");
+async fn beside_transfer(report: &mut Report, transport: Transport, shape: Shape) -> Outcome<()> {
+    let name = format!("64 B round trip, busy, {transport}{}", shape.in_name());
     let mut figure = Figure::new(name, Unit::Nanoseconds, Limit::RatioAtMost(10.0));
-    let name = format!("64 MiB beside round trips, {transport}");
+    let name = format!("64 MiB beside round trips, {transport}{}", shape.in_name());
     let mut rate = Figure::new(name, Unit::BytesPerSecond, Limit::Any);
     if ![&figure, &rate]
         .iter()
@@ -79,7 +100,7 @@ async fn beside_transfer(report: &mut Report, transport: Transport) -> Outcome<(
     {
         return Ok(());
     }
-    let mut pair = Pair::start(transport).await?;
+    let mut pair = Pair::start(transport, shape).await?;
     let bytes = body(Kind::Bulk(TRANSFER));
     // The first round connects and does not count.
     for idx in 0..=report.repeat() {
@@ -165,17 +186,24 @@ struct Pair {
 }
 
 impl Pair {
-    async fn start(transport: Transport) -> Outcome<Self> {
+    async fn start(transport: Transport, shape: Shape) -> Outcome<Self> {
         let endpoint = endpoint();
-        let (answer_at, rx) = endpoint.serve::<Small>(transport.any_addr())?;
+        let answers = match shape {
+            Shape::TwoLinks => Some(endpoint.serve::<Small>(transport.any_addr())?),
+            Shape::Duplex => None,
+        };
         let role = Role::Echo {
             transport,
-            answer_at,
+            answer_at: answers.as_ref().map(|(addr, _)| addr.clone()),
         };
         let mut child = Peer::start(&role, Stdio::piped())?;
         let addr: ChannelAddr = child.hear().await?;
+        let (tx, rx) = match answers {
+            Some((_, rx)) => (endpoint.dial(&addr)?, rx),
+            None => endpoint.dial_duplex(&addr)?,
+        };
         Ok(Self {
-            tx: endpoint.dial(&addr)?,
+            tx,
             rx: Some(rx),
             bulk: endpoint.dial(&addr)?,
             _child: child,
@@ -238,19 +266,34 @@ impl Transfer {
     }
 }
 
-/// Is the child that answers each small message at `answer_at`, and takes bulk.
-pub(crate) async fn echo(transport: Transport, answer_at: ChannelAddr) -> Outcome<()> {
+/// Is the child that answers each small message at `answer_at`, or over the link that it came by, and takes bulk.
+pub(crate) async fn echo(transport: Transport, answer_at: Option<ChannelAddr>) -> Outcome<()> {
     let endpoint = endpoint();
-    let (addr, mut rx) = endpoint.serve::<Small>(transport.any_addr())?;
+    let Some(answer_at) = answer_at else {
+        let (addr, server) = endpoint.serve_duplex::<Small, Small>(transport.any_addr())?;
+        let _taking = take_bulk(&endpoint, &addr)?;
+        let (tx, rx) = server.accept().await?;
+        return send_back(tx, rx).await;
+    };
+    let (addr, rx) = endpoint.serve::<Small>(transport.any_addr())?;
+    let _taking = take_bulk(&endpoint, &addr)?;
+    send_back(endpoint.dial(&answer_at)?, rx).await
+}
+
+/// Takes bulk as long as the result lives, and says where all is taken.
+fn take_bulk(endpoint: &Endpoint, addr: &ChannelAddr) -> Outcome<JoinSet<Outcome<()>>> {
     let (_, mut bulk_rx) = endpoint.serve::<Bulk>(addr.clone())?;
-    let tx = endpoint.dial::<Small>(&answer_at)?;
-    say(&addr)?;
-    let mut taking: JoinSet<Outcome<()>> = JoinSet::new();
+    say(addr)?;
+    let mut taking = JoinSet::new();
     taking.spawn(async move {
         loop {
             bulk_rx.recv().await?.seq();
         }
     });
+    Ok(taking)
+}
+
+async fn send_back(tx: Tx<Small>, mut rx: Rx<Small>) -> Outcome<()> {
     loop {
         tx.post(rx.recv().await?)?;
     }

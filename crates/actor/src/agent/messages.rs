@@ -8,7 +8,9 @@ use hypermesh_mailbox::{ActorId, PortRef};
 use hypermesh_wire::Payload;
 use serde::{Deserialize, Serialize};
 
+use crate::activity::ActorActivity;
 use crate::cell::AnyCell;
+use crate::env::EnvVars;
 use crate::exit::{Exit, Mode, Status};
 use crate::supervision::SupervisionEvent;
 
@@ -26,6 +28,8 @@ pub struct SpawnActor {
     pub generation: Option<u32>,
     /// The encoded parameters.
     pub params: Payload,
+    /// What the new actor inherits.
+    pub env: EnvVars,
 }
 
 /// The reply to [`SpawnActor`]: the actor is ready.
@@ -72,6 +76,34 @@ impl StopOutcome {
     }
 }
 
+/// Asks for the state of an actor by name, once it is at least at `at_least` in its life.
+///
+/// The actor need not exist yet. The reply comes when it gets there, or after `timeout`.
+#[derive(Clone, Debug, PartialEq, Eq, Message, Serialize, Deserialize)]
+#[message(serde)]
+pub struct WaitStatus {
+    /// The name of the actor. If nobody has it, the last actor that had it counts.
+    pub name: String,
+    /// What to wait for.
+    pub at_least: Status,
+    /// How long to wait.
+    pub timeout: Duration,
+}
+
+/// What became of an actor that was waited for.
+#[derive(Clone, Debug, PartialEq, Message, Serialize, Deserialize)]
+#[message(serde)]
+pub enum WaitOutcome {
+    /// It got there, or ended cleanly on the way.
+    Reached(ActorReport),
+    /// It failed on the way: while it was made, for example.
+    Failed(Exit),
+    /// Nobody had the name within the time, or before the proc ended.
+    NotFound,
+    /// It exists and did not get there within the time.
+    Timeout(ActorReport),
+}
+
 /// Asks for the state of an actor by name. The reply is `None` if nobody has the name.
 #[derive(Clone, Debug, PartialEq, Eq, Message, Serialize, Deserialize)]
 #[message(serde)]
@@ -102,6 +134,8 @@ pub struct ActorReport {
     pub queued: u64,
     /// Its parent in the proc.
     pub parent: Option<ActorId>,
+    /// What it does.
+    pub activity: ActorActivity,
 }
 
 impl ActorReport {
@@ -114,6 +148,7 @@ impl ActorReport {
             exit: core.exit().cloned(),
             queued: actor.queued() as u64,
             parent: core.parent().map(|parent| parent.core().id()),
+            activity: actor.activity(),
         }
     }
 
@@ -125,6 +160,7 @@ impl ActorReport {
             exit: Some(exit),
             queued: 0,
             parent: None,
+            activity: ActorActivity::default(),
         }
     }
 }

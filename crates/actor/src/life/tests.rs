@@ -137,6 +137,20 @@ fn inv5_a_failed_cleanup_turns_only_a_clean_exit_into_a_failure() {
 }
 
 #[test]
+fn inv5_a_failed_cleanup_is_a_note_of_the_first_failure() {
+    let mut life = Life::new();
+    life.begin();
+    life.made();
+    life.failed(failure(FailureCause::Handler));
+    life.cleanup_failed(failure(FailureCause::Cleanup));
+    let Exit::Failed(first) = life.exited() else {
+        panic!("it failed");
+    };
+    assert_eq!(first.cause, FailureCause::Handler);
+    assert_eq!(first.notes, ["a failed in cleanup: Cleanup"]);
+}
+
+#[test]
 fn children_end_as_their_parent_and_stopped_if_it_failed() {
     let mode = |steps: &[fn(&mut Life)]| {
         let mut life = Life::new();

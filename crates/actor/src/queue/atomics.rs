@@ -1,6 +1,5 @@
 //! What the block list is built from. The model tests put loom's parts in place of these.
 
-pub(super) use std::sync::Mutex;
 pub(super) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 /// Positions of a block, one more than it has slots.

@@ -13,7 +13,7 @@
 //!   taker. Nobody else reads or writes it.
 //! - **INV-3**: a block is emptied for reuse or freed only when every slot that was reserved in it was
 //!   taken. A sender does not touch a block after it marked its slot there as ready.
-//! - **INV-4**: only who holds `head` takes, and takes blocks out of the list.
+//! - **INV-4**: only who has set `taking` uses the head, takes, and takes blocks out of the list.
 //! - **INV-5**: `block` changes only while the tail is at the end of a lap, but for the step from null
 //!   to the first block. Whoever takes that step sets `entry` next.
 //! - **INV-6**: after `close` no position is reserved.
@@ -29,7 +29,7 @@ use std::ptr;
 
 use super::PushError;
 use super::atomics::{
-    AtomicBool, AtomicPtr, AtomicU64, KEPT_BYTES, LAP, Mutex, Ordering, UnsafeCell, wait_a_moment,
+    AtomicBool, AtomicPtr, AtomicU64, KEPT_BYTES, LAP, Ordering, UnsafeCell, wait_a_moment,
 };
 
 /// Slots of a block.
@@ -64,7 +64,10 @@ struct Sending<T> {
 
 /// What a take writes.
 struct Taking<T> {
-    head: Mutex<Head<T>>,
+    /// Somebody takes. A mutex would cost twice as much, and nobody ever waits for it: only the task of the
+    /// actor takes, and whoever cleans up after it.
+    taking: AtomicBool,
+    head: UnsafeCell<Head<T>>,
     /// The block of the head, for a head that has none yet.
     entry: AtomicPtr<Block<T>>,
     /// The position of the head, for those who count.
@@ -117,7 +120,8 @@ impl<T> Blocks<T> {
                 bound: AtomicU64::new(0),
             }),
             taking: Line(Taking {
-                head: Mutex::new(head),
+                taking: AtomicBool::new(false),
+                head: UnsafeCell::new(head),
                 entry: AtomicPtr::new(ptr::null_mut()),
                 taken: AtomicU64::new(0),
                 spare: AtomicPtr::new(ptr::null_mut()),
@@ -192,7 +196,17 @@ impl<T> Blocks<T> {
     /// Moves the items that are ready, of one block at most, to the end of the empty `batch`, the first
     /// of them last. If there are none, parks the task.
     pub(super) fn take(&self, batch: &mut Vec<T>) -> Found {
-        let head = &mut *self.taking.head.lock().expect("nothing panics under it");
+        let turn = Turn::begin(&self.taking.taking);
+        let found = self.taking.head.with_mut(|head| {
+            // SAFETY: nobody else uses the head until `turn` ends (INV-4).
+            let head = unsafe { &mut *head };
+            self.take_or_park(head, batch)
+        });
+        drop(turn);
+        found
+    }
+
+    fn take_or_park(&self, head: &mut Head<T>, batch: &mut Vec<T>) -> Found {
         if self.take_ready(head, batch) {
             return Found::Items;
         }
@@ -259,6 +273,12 @@ impl<T> Blocks<T> {
         0 < n_free
     }
 
+    /// Returns how many items are taken at once. They do not count any more, so it is fewer where the limit is
+    /// small.
+    fn n_at_once(&self) -> usize {
+        (self.taking.limit / 8).clamp(1, SLOTS as u64) as usize
+    }
+
     fn take_ready(&self, head: &mut Head<T>, batch: &mut Vec<T>) -> bool {
         if head.block.is_null() {
             head.block = self.taking.entry.load(Ordering::Acquire);
@@ -269,7 +289,7 @@ impl<T> Blocks<T> {
         // SAFETY: the block of the head is in the list until this thread takes it out (INV-4).
         let block = unsafe { &*head.block };
         let first = offset(head.position);
-        let ready = block.ready[first..].iter();
+        let ready = block.ready[first..].iter().take(self.n_at_once());
         let count = ready
             .take_while(|ready| ready.load(Ordering::Acquire))
             .count();
@@ -411,6 +431,26 @@ impl<T> Block<T> {
         for ready in &self.ready {
             ready.store(false, Ordering::Relaxed);
         }
+    }
+}
+
+/// The right to use the head (INV-4), as long as it lives.
+struct Turn<'a>(&'a AtomicBool);
+
+impl<'a> Turn<'a> {
+    fn begin(taking: &'a AtomicBool) -> Self {
+        let mut turn = 0;
+        while taking.swap(true, Ordering::Acquire) {
+            wait_a_moment(turn);
+            turn += 1;
+        }
+        Self(taking)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 

@@ -20,7 +20,6 @@ const LARGE: usize = 48;
 
 mod atomics {
     pub(super) use loom::cell::UnsafeCell;
-    pub(super) use loom::sync::Mutex;
     pub(super) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
     pub(super) const LAP: u64 = 4;

@@ -227,3 +227,64 @@ impl Wake for Unpark {
         self.0.unpark();
     }
 }
+
+/// Polls `future` once with a waker that counts.
+fn poll_once<F: Future>(future: std::pin::Pin<&mut F>, wakes: &Arc<Wakes>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(&Waker::from(wakes.clone())))
+}
+
+#[test]
+fn inv5_who_waits_for_room_gets_it_when_items_are_taken() {
+    let queue = Queue::new(2);
+    (0..2).for_each(|item| queue.push(item).unwrap());
+    let wakes = Arc::<Wakes>::default();
+    let mut waits = [2, 3, 4].map(|item| Box::pin(queue.push_when_free(item)));
+    for wait in &mut waits {
+        assert_eq!(poll_once(wait.as_mut(), &wakes), Poll::Pending);
+    }
+    let take = || {
+        let (mut batch, mut seen) = (Vec::new(), Vec::new());
+        let mut cx = Context::from_waker(Waker::noop());
+        while queue.poll_take(&mut cx, &mut batch, || false).is_ready() {
+            seen.extend(batch.drain(..).rev());
+        }
+        seen
+    };
+    assert_eq!(take(), [0, 1]);
+    assert_eq!(wakes.0.load(Ordering::SeqCst), 3);
+    let polls = waits
+        .each_mut()
+        .map(|wait| poll_once(wait.as_mut(), &wakes));
+    assert_eq!(
+        polls,
+        [Poll::Ready(Ok(())), Poll::Ready(Ok(())), Poll::Pending]
+    );
+    // The third gives up: nothing of it is ever queued.
+    let [_, _, third] = waits;
+    drop(third);
+    assert_eq!(take(), [2, 3]);
+    assert!(take().is_empty());
+}
+
+#[test]
+fn a_small_queue_is_taken_item_by_item_so_that_its_limit_is_what_waits() {
+    for (limit, at_once) in [(1, 1), (8, 1), (32, 4), (1000, 15)] {
+        let queue = Queue::new(limit);
+        (0..limit.min(15)).for_each(|item| queue.push(item).unwrap());
+        let (mut cx, mut batch) = (Context::from_waker(Waker::noop()), Vec::new());
+        let taken = queue.poll_take(&mut cx, &mut batch, || false);
+        assert_eq!((taken, batch.len()), (Poll::Ready(Taken::Items), at_once));
+    }
+}
+
+#[test]
+fn inv5_who_waits_for_room_gets_the_item_back_when_the_queue_is_closed() {
+    let queue = Queue::new(1);
+    queue.push(0).unwrap();
+    let wakes = Arc::<Wakes>::default();
+    let mut wait = Box::pin(queue.push_when_free(1));
+    assert_eq!(poll_once(wait.as_mut(), &wakes), Poll::Pending);
+    queue.close();
+    assert_eq!(wakes.0.load(Ordering::SeqCst), 1);
+    assert_eq!(poll_once(wait.as_mut(), &wakes), Poll::Ready(Err(1)));
+}

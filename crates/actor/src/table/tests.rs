@@ -140,6 +140,54 @@ async fn inv2_a_computed_id_of_a_dead_actor_is_refused() {
 }
 
 #[tokio::test]
+async fn inv2_a_later_incarnation_has_a_later_generation_and_answers_to_the_refs_of_those_before() {
+    let rig = Rig::new();
+    let unnamed = rig.add(NewKey::Unnamed, "x").unwrap().core().id();
+    for first in [rig.add_name("a", None).unwrap(), unnamed] {
+        let mut old = rig.table.find(first).unwrap();
+        let mut line = vec![first];
+        // More than there are exits that are remembered.
+        for _ in 0..150 {
+            let of = old.core().id();
+            let failure = crate::failure::FailureCause::Handler;
+            let failure = crate::failure::Failure::new(failure, of, "a", "no disk");
+            rig.table.release(of, &Exit::Failed(failure));
+            let label = old.core().own_label();
+            let make = |id| {
+                let core = Core::new(id, label, rig.proc.clone(), None).heir_of(old.core());
+                Arc::new(Cell::<ProcAgent>::new(core, 1))
+            };
+            let heir = rig.table.add(NewKey::Heir { of }, make).unwrap();
+            let id = heir.core().id();
+            assert!(of.generation < id.generation && of.actor == id.actor);
+            old = heir;
+            line.push(id);
+        }
+        for id in &line {
+            let found = rig.table.find_heir(*id).unwrap();
+            assert_eq!(Some(&found.core().id()), line.last());
+            assert_eq!(rig.table.find(*id).is_ok(), Some(id) == line.last());
+        }
+    }
+}
+
+#[tokio::test]
+async fn inv2_who_had_a_name_in_between_has_no_earlier_incarnation() {
+    let rig = Rig::new();
+    let of = rig.add_name("a", None).unwrap();
+    let heir = || {
+        rig.add(NewKey::Heir { of }, "a")
+            .map(|heir| heir.core().id())
+    };
+    rig.table.release(of, &Exit::Stopped);
+    let other = rig.add_name("a", None).unwrap();
+    assert_eq!(heir(), Err(Refused::InUse(other, "a".to_owned())));
+    rig.table.release(other, &Exit::Stopped);
+    let refused = Refused::InUse(other, "another actor".to_owned());
+    assert_eq!(heir(), Err(refused));
+}
+
+#[tokio::test]
 async fn inv3_a_closed_table_takes_nobody() {
     let rig = Rig::new();
     rig.table.close();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hypermesh_actor::{
     ActorStatus, Cx, Error, Exit, ListActors, Message, Mode, Ping, Result, ShutdownProc, Status,
-    StopActor, StopOutcome, Subscribe, SupervisionEvent, actor,
+    StopActor, StopOutcome, Subscribe, SupervisionEvent, WaitOutcome, WaitStatus, actor,
 };
 
 use crate::fixture::{proc, two_procs, within};
@@ -244,4 +244,169 @@ async fn a_service_takes_what_is_sent_to_its_control_port() {
         away.gateway().post(envelope);
         assert_eq!(within(returned.recv()).await.unwrap().cause, cause);
     }
+}
+
+fn wait_for(name: &str, at_least: Status, seconds: u64) -> WaitStatus {
+    WaitStatus {
+        name: name.to_owned(),
+        at_least,
+        timeout: Duration::from_secs(seconds),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_status_answers_when_the_actor_gets_there() {
+    let proc = proc();
+    let client = proc.client("client");
+    let agent = proc.agent();
+    // Asked before the actor exists.
+    let early = agent.ask(&client, wait_for("worker", Status::Running, 20));
+    within(agent.ask(&client, Ping)).await.unwrap();
+    let worker = proc.spawn_named("worker", Worker).unwrap();
+    let Ok(WaitOutcome::Reached(report)) = early.await else {
+        panic!("it runs");
+    };
+    assert_eq!(
+        (report.actor, report.status),
+        (worker.id(), Status::Running)
+    );
+
+    // It does not end within the time, and then it does.
+    let begin = tokio::time::Instant::now();
+    let late = agent.ask(&client, wait_for("worker", Status::Exited, 20));
+    let Ok(WaitOutcome::Timeout(report)) = late.await else {
+        panic!("nobody ends it");
+    };
+    assert_eq!(report.status, Status::Running);
+    assert_eq!(begin.elapsed(), Duration::from_secs(20));
+    let end = agent.ask(&client, wait_for("worker", Status::Exited, 20));
+    worker.stop();
+    let Ok(WaitOutcome::Reached(report)) = end.await else {
+        panic!("it ended");
+    };
+    assert_eq!(report.exit, Some(Exit::Stopped));
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_status_ends_with_the_failure_the_deadline_or_the_proc() {
+    let proc = proc();
+    let client = proc.client("client");
+    let agent = proc.agent();
+    let failing = agent.ask(&client, wait_for("failing", Status::Running, 20));
+    within(agent.ask(&client, Ping)).await.unwrap();
+    let spawning = agent
+        .spawn::<crate::remote::Counter>(&client, "failing", &crate::remote::Start::Fail)
+        .unwrap();
+    let Ok(WaitOutcome::Failed(Exit::Failed(failure))) = failing.await else {
+        panic!("create failed");
+    };
+    assert_eq!(failure.message, "cannot count");
+    assert!(spawning.ready.await.unwrap().is_err());
+
+    let begin = tokio::time::Instant::now();
+    let nobody = agent.ask(&client, wait_for("nobody", Status::Running, 20));
+    assert_eq!(nobody.await, Ok(WaitOutcome::NotFound));
+    assert_eq!(begin.elapsed(), Duration::from_secs(20));
+
+    let begin = tokio::time::Instant::now();
+    let nobody = agent.ask(&client, wait_for("nobody", Status::Running, 20));
+    within(agent.ask(&client, Ping)).await.unwrap();
+    let (outcome, _) = tokio::join!(nobody, proc.shutdown(Duration::from_secs(1)));
+    assert_eq!(outcome, Ok(WaitOutcome::NotFound));
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_requests_are_answered_while_an_actor_is_being_stopped() {
+    let proc = proc();
+    let client = proc.client("client");
+    let hanging = proc.spawn_named("hanging", Worker).unwrap();
+    hanging.tell(Hang).unwrap();
+    within(hanging.reached(Status::Running)).await;
+    let begin = tokio::time::Instant::now();
+    let stopping = proc.agent().ask(&client, stop("hanging"));
+    within(proc.agent().ask(&client, Ping)).await.unwrap();
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    assert_eq!(stopping.await, Ok(StopOutcome::Timeout));
+    assert_eq!(begin.elapsed(), Duration::from_millis(100));
+    assert_eq!(hanging.wait().await, Exit::Killed);
+}
+
+#[tokio::test]
+async fn every_bad_request_gets_an_error_and_the_agent_goes_on() {
+    use hypermesh_actor::mailbox::{Envelope, Port, PortId};
+    use hypermesh_actor::{CallError, Named, ReplyHeader, SpawnActor};
+    let (home, away) = two_procs();
+    let client = away.client("client");
+    let agent = home.agent();
+    let mut rng = hypermesh_testkit::Seed::from_env().rng();
+    let keys = [
+        <SpawnActor as Named>::KEY,
+        <StopActor as Named>::KEY,
+        <WaitStatus as Named>::KEY,
+        <Subscribe as Named>::KEY,
+        // Nothing that the agent handles.
+        <u64 as Named>::KEY,
+    ];
+    for round in 0..500 {
+        let key = keys[round % keys.len()];
+        // Too short for any of these requests, or with a length that is not there.
+        let len = rng.below(4) as usize;
+        let bytes: Vec<u8> = (0..len).map(|_| 0xf0 | rng.next_u64() as u8).collect();
+        let payload = hypermesh_wire::Payload {
+            body: bytes.into(),
+            parts: Default::default(),
+        };
+        let dst = PortId {
+            actor: agent.id(),
+            port: Port::Handler(key),
+        };
+        let body = hypermesh_wire::Any::wire(key, payload);
+        let to = agent.location().clone();
+        let mut envelope = Envelope::of_any(dst, to, client.id(), body);
+        let (handle, answer) = client.mailbox().open_once_port::<Result<u64, CallError>>();
+        let port = handle.bind();
+        let header = ReplyHeader {
+            port: port.id(),
+            location: port.location().clone(),
+            key: <Result<u64, CallError> as Named>::KEY,
+            ordinal: None,
+        };
+        envelope.headers.set_as(&header).unwrap();
+        away.gateway().post(envelope);
+        let answer = within(answer).await.unwrap();
+        assert!(
+            matches!(answer, Err(CallError::Undeliverable(_))),
+            "{answer:?} in round {round}"
+        );
+    }
+    within(agent.ask(&client, Ping)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_status_is_told_among_thousands_of_spawns_and_stops() {
+    let proc = proc();
+    let client = proc.client("client");
+    let agent = proc.agent();
+    let spawn = |n: usize| {
+        let start = crate::remote::Start::At(1);
+        let name = format!("counter {n}");
+        agent
+            .spawn::<crate::remote::Counter>(&client, &name, &start)
+            .unwrap()
+    };
+    let stops = |n: usize| agent.ask(&client, stop(&format!("counter {n}")));
+    let before: Vec<_> = (0..5000).map(|n| (spawn(n).ready, stops(n))).collect();
+    let status = agent.ask(&client, ListActors);
+    let after: Vec<_> = (5000..10_000).map(|n| (spawn(n).ready, stops(n))).collect();
+    let mut last = Box::pin(stops(9999));
+    assert!(!within(status).await.unwrap().is_empty());
+    // What was asked later than the status is not all done yet.
+    let mut looking = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(last.as_mut().poll(&mut looking).is_pending());
+    for (ready, stopped) in before.into_iter().chain(after) {
+        assert!(ready.timeout(Duration::from_secs(60)).await.is_ok());
+        assert!(stopped.timeout(Duration::from_secs(60)).await.is_ok());
+    }
+    assert_eq!(proc.actor_count(), 2, "the agent and the client");
 }

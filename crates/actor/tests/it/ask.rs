@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hypermesh_actor::{
     ActorHandle, ActorRef, Ask, CallError, Cx, Error, Exit, FailureCause, Instance, Message, Mode,
-    Phase, Proc, ReplyTo, Result, actor,
+    Phase, Ping, Proc, ReplyTo, Result, actor,
 };
 use tokio::sync::Notify;
 
@@ -27,11 +27,15 @@ struct Hang;
 struct Keep;
 #[derive(Message)]
 struct AskSelf;
+/// Answered when the gate is opened.
+#[derive(Message)]
+struct Pass;
 
 /// Answers in every possible way.
 #[derive(Default)]
 struct Oracle {
     hanging: Arc<Notify>,
+    gate: Arc<Notify>,
     kept: Vec<ReplyTo<u64>>,
 }
 
@@ -70,6 +74,13 @@ impl Oracle {
     }
 
     #[handler]
+    async fn pass(&mut self, _cx: &Cx<'_, Self>, _: Pass) -> Result<u64> {
+        self.hanging.notify_one();
+        self.gate.notified().await;
+        Ok(1)
+    }
+
+    #[handler]
     fn keep(&mut self, _cx: &Cx<'_, Self>, _: Keep, reply: ReplyTo<u64>) {
         self.hanging.notify_one();
         self.kept.push(reply);
@@ -85,17 +96,18 @@ impl Oracle {
 
 /// A way to ask an oracle: by its handle, by a ref in its proc, or over a link.
 struct Rig {
-    _procs: Vec<Proc>,
+    procs: Vec<Proc>,
     client: Instance<()>,
     oracle: ActorHandle<Oracle>,
     by_ref: Option<ActorRef<Oracle>>,
     hanging: Arc<Notify>,
+    gate: Arc<Notify>,
 }
 
 impl Rig {
     fn new(way: &str) -> Self {
         let oracle = Oracle::default();
-        let hanging = oracle.hanging.clone();
+        let (hanging, gate) = (oracle.hanging.clone(), oracle.gate.clone());
         let (home, asker) = match way {
             "link" => two_procs(),
             _ => {
@@ -107,11 +119,12 @@ impl Rig {
         let by_ref = (way != "handle").then(|| oracle.bind());
         let client = asker.client("client");
         Self {
-            _procs: vec![home, asker],
+            procs: vec![home, asker],
             client,
             oracle,
             by_ref,
             hanging,
+            gate,
         }
     }
 
@@ -282,17 +295,79 @@ async fn every_question_has_a_deadline() {
 async fn an_actor_that_asks_itself_is_told_so() {
     let rig = Rig::new("handle");
     let errors = within(rig.ask(AskSelf)).await.unwrap();
-    assert_eq!(errors, [CallError::WouldDeadlock, CallError::WouldDeadlock]);
+    for error in errors {
+        let text = error.to_string();
+        assert!(matches!(error, CallError::WouldDeadlock(_)), "{text}");
+        assert!(text.ends_with("Oracle -> Oracle"), "{text}");
+    }
 }
 
 #[tokio::test]
 async fn cancelled_questions_leave_nothing_behind() {
-    let rig = Rig::new("ref");
-    for _ in 0..10_000 {
-        drop(rig.ask(Echo(String::new())));
+    for way in WAYS {
+        let rig = Rig::new(way);
+        let before = rig.client.mailbox().n_ports();
+        for _ in 0..100 {
+            (0..1000).for_each(|_| drop(rig.ask(Echo(String::new()))));
+            within(rig.ask(Echo(String::new()))).await.unwrap();
+        }
+        assert_eq!(rig.client.mailbox().n_ports(), before, "by {way}");
+        assert_eq!(rig.client.proc().pending_calls(), 0, "by {way}");
     }
-    within(rig.ask(Echo(String::new()))).await.unwrap();
-    assert_eq!(rig.client.proc().pending_calls(), 0);
+}
+
+#[tokio::test]
+async fn a_late_reply_is_dropped_and_counted() {
+    let rig = Rig::new("link");
+    let gateway = rig.client.proc().gateway();
+    let before = gateway.stats().dropped;
+    drop(rig.ask(Echo("late".to_owned())));
+    // Replies come in the order of the questions: the late one was there before this one.
+    let next = within(rig.ask(Echo("next".to_owned()))).await;
+    assert_eq!(next, Ok("next".to_owned()));
+    assert_eq!(gateway.stats().dropped - before, 1);
+}
+
+#[tokio::test]
+async fn questions_behind_a_handler_end_with_the_actor_or_are_answered_by_its_drain() {
+    for way in WAYS {
+        for mode in [Mode::Stop, Mode::Drain] {
+            let rig = Rig::new(way);
+            let gate = rig.gate.clone();
+            let (first, second) = (rig.ask(Pass), rig.ask(Echo("second".to_owned())));
+            rig.hanging.notified().await;
+            // Behind the second one on its way, so that that one is in the queue.
+            let agent = rig.procs[0].agent();
+            within(agent.ask(&rig.client, Ping)).await.unwrap();
+            match mode {
+                Mode::Stop => rig.oracle.stop(),
+                Mode::Drain | Mode::Kill => rig.oracle.drain(),
+            }
+            let late = within(rig.ask(Echo("late".to_owned()))).await;
+            assert_eq!(late, Err(CallError::Closed), "{mode:?} by {way}");
+            gate.notify_one();
+            assert_eq!(within(first).await, Ok(1), "{mode:?} by {way}");
+            let expected = match mode {
+                Mode::Stop => Err(CallError::Exited(Exit::Stopped)),
+                Mode::Drain | Mode::Kill => Ok("second".to_owned()),
+            };
+            assert_eq!(within(second).await, expected, "{mode:?} by {way}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_actor_that_cannot_be_reached_is_told_apart() {
+    use hypermesh_actor::mailbox::{Cause, Location, ProcId};
+    let rig = Rig::new("ref");
+    let id = ProcId::new(7, 99, 0).named_actor("nobody");
+    let nowhere = Location::at("local:7777".parse().unwrap());
+    let nobody = ActorRef::<Oracle>::attest(id, nowhere, "nobody");
+    let error = within(nobody.ask(&rig.client, Echo(String::new()))).await;
+    let Err(CallError::Undeliverable(Cause::LinkFailed(text))) = error else {
+        panic!("{error:?}");
+    };
+    assert!(text.contains("local:7777"), "{text}");
 }
 
 #[tokio::test]

@@ -4,10 +4,11 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hypermesh_actor::mailbox::channel::ChannelTransport;
+use hypermesh_actor::mailbox::channel::{ChannelTransport, LocalHub};
 use hypermesh_actor::mailbox::{Gateway, GatewayOptions, ProcId};
 use hypermesh_actor::{Proc, ProcOptions, SupervisionEvent};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 
 /// How long a test waits for something that must happen.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -54,13 +55,38 @@ pub(crate) fn two_procs() -> (Proc, Proc) {
     (proc_on(&here, 0), proc_on(&there, 1))
 }
 
+/// Returns procs with gateways of their own in one process, that reach each other without sockets, so
+/// that their clock can be paused.
+pub(crate) fn local_procs<const N: usize>() -> [Proc; N] {
+    let mut options = GatewayOptions::new(Handle::current(), ChannelTransport::Local);
+    options.hub = LocalHub::new();
+    std::array::from_fn(|idx| proc_on(&Gateway::new(options.clone()), idx as u32))
+}
+
 /// A list that actors write into and tests read.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Trace(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Trace(Arc<Mutex<Vec<String>>>, Arc<Notify>);
 
 impl Trace {
     pub(crate) fn push(&self, text: impl Into<String>) {
         self.0.lock().unwrap().push(text.into());
+        self.1.notify_waiters();
+    }
+
+    /// Waits until `found` returns something, which is asked again after each line.
+    pub(crate) async fn until<T>(&self, mut found: impl FnMut() -> Option<T>) -> T {
+        loop {
+            let mut changed = std::pin::pin!(self.1.notified());
+            changed.as_mut().enable();
+            if let Some(found) = found() {
+                return found;
+            }
+            within(changed).await;
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().unwrap().len()
     }
 
     pub(crate) fn take(&self) -> Vec<String> {
@@ -73,6 +99,12 @@ pub(crate) fn coordinate(proc: &Proc) -> tokio::sync::mpsc::UnboundedReceiver<Su
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     proc.set_coordinator(Arc::new(move |event| _ = sender.send(event)));
     receiver
+}
+
+/// Lets this much time pass; under a paused clock that takes none.
+pub(crate) async fn pass(time: Duration) {
+    let nothing = tokio::time::timeout(time, std::future::pending::<()>()).await;
+    assert!(nothing.is_err(), "nothing comes before the time is over");
 }
 
 /// Goes to the end of the runtime's queue of ready tasks.

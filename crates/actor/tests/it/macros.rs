@@ -73,6 +73,64 @@ async fn every_form_of_a_handler_answers() {
     assert!(<Forms as Named>::name().ends_with("macros::Forms"));
 }
 
+/// An actor whose messages are made from the arguments of its handlers.
+pub(crate) mod account {
+    use hypermesh_actor::{Cx, ReplyTo, Result, actor};
+
+    pub(crate) struct Account {
+        pub(crate) cents: u64,
+    }
+
+    #[actor]
+    impl Account {
+        /// Adds to the balance, and answers it.
+        #[handler(message = Deposit, derive(Clone, Debug))]
+        pub(crate) async fn deposit(
+            &mut self,
+            _cx: &Cx<'_, Self>,
+            mut cents: u64,
+            message: String,
+        ) -> Result<(u64, String)> {
+            cents += self.cents;
+            self.cents = cents;
+            Ok((cents, message))
+        }
+
+        #[handler(message = Balance)]
+        pub(crate) fn balance(&self, _cx: &Cx<'_, Self>, reply: ReplyTo<u64>) {
+            reply.send(self.cents);
+        }
+
+        #[handler(message = Visit, local)]
+        pub(crate) fn visit(&mut self, _cx: &Cx<'_, Self>, visitor: fn(&mut Self)) {
+            visitor(self);
+        }
+
+        #[cfg(not(test))]
+        #[handler(message = CutOut)]
+        fn cut_out(&mut self, _cx: &Cx<'_, Self>, field: NoSuchType) {}
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_made_from_the_arguments_of_a_handler() {
+    use account::{Account, Balance, Deposit, Visit};
+    let proc = proc();
+    let account = proc.spawn(Account { cents: 5 });
+    let deposit = Deposit {
+        cents: 7,
+        message: "from me".to_owned(),
+    };
+    assert!(format!("{deposit:?}").starts_with("Deposit { cents: 7"));
+    let answer = within(account.ask(deposit.clone())).await;
+    assert_eq!(answer, Ok((12, "from me".to_owned())));
+    let visitor: fn(&mut Account) = |account| account.cents *= 2;
+    assert_eq!(within(account.ask(Visit { visitor })).await, Ok(()));
+    let client = proc.client("client");
+    assert_eq!(within(account.bind().ask(&client, Balance)).await, Ok(24));
+    assert_eq!(Deposit::name(), "it::macros::account::Deposit");
+}
+
 /// An actor with parameters: its messages stay in the process.
 struct Stack<T, const LIMIT: usize>
 where
@@ -143,9 +201,21 @@ mod shadowed {
             hypermesh_actor::Result::Ok(n + 1)
         }
 
+        #[handler(message = Tock)]
+        pub(super) fn tock(&mut self, _cx: &Cx<'_, Self>, n: u8) -> hypermesh_actor::Result<u8> {
+            hypermesh_actor::Result::Ok(n + 2)
+        }
+
         #[hook]
         fn init(&mut self, _cx: &Cx<'_, Self>) -> hypermesh_actor::Result<()> {
             hypermesh_actor::Result::Ok(())
+        }
+    }
+
+    hypermesh_actor::protocol! {
+        pub(super) protocol Ticks {
+            Tick -> u8,
+            Tock -> u8,
         }
     }
 }
@@ -155,6 +225,10 @@ async fn the_generated_code_minds_no_shadowed_name() {
     let proc = proc();
     let clock = proc.spawn(shadowed::Clock);
     assert_eq!(within(clock.ask(shadowed::Tick(1))).await, Ok(2));
+    let ticks = clock.bind().as_protocol::<shadowed::Ticks>();
+    let client = proc.client("client");
+    let tock = ticks.ask(&client, shadowed::Tock { n: 1 });
+    assert_eq!(within(tock).await, Ok(3));
 }
 
 #[test]

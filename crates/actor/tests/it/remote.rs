@@ -1,12 +1,16 @@
 //! Actors that reach each other over links, and actors that are spawned from afar.
 
+use std::time::Duration;
+
+use hypermesh_actor::mailbox::channel::ChannelTransport;
 use hypermesh_actor::mailbox::{Cause, Port, PortId};
 use hypermesh_actor::{
-    ActorRef, CallError, CastOrigin, CastPlace, Cx, Env, Error, Exit, FailureCause, Message,
-    RemoteSpawn, RemoteSpawnError, Result, SpawnFault, actor,
+    ActorRef, ActorStatus, CallError, CastOrigin, CastPlace, Cx, Env, EnvVars, Error, Exit,
+    FailureCause, Message, ProcAgent, RemoteSpawn, RemoteSpawnError, Result, SpawnFault, Status,
+    actor,
 };
 
-use crate::fixture::{two_procs, within};
+use crate::fixture::{gateway, proc_on, two_procs, within};
 
 #[derive(Message)]
 struct Add(u64);
@@ -146,6 +150,15 @@ async fn a_message_without_a_handler_bounces_and_disturbs_nobody() {
     let undelivered = within(returned.recv()).await.unwrap();
     assert_eq!(undelivered.cause, Cause::NoHandler);
     assert_eq!(undelivered.header.dst, dst);
+    let text = undelivered.to_string();
+    assert!(
+        text.starts_with("message it::remote::Unhandled to "),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("the actor has no handler for this type"),
+        "{text}"
+    );
     assert_eq!(within(counter.bind().ask(&client, Get)).await.unwrap().0, 1);
 }
 
@@ -175,9 +188,15 @@ async fn what_goes_wrong_at_the_other_end_is_told_apart() {
 
     let failing = spawn("failing", Start::Fail);
     let queued = failing.actor.ask(&client, Get);
-    let Ok(Err(SpawnFault::Exited(Exit::Failed(failure)))) = within(failing.ready).await else {
+    let Ok(Err(SpawnFault::Create {
+        type_name,
+        proc,
+        failure,
+    })) = within(failing.ready).await
+    else {
         panic!("create returned an error");
     };
+    assert_eq!((type_name.as_str(), proc), ("test::counter", *home.id()));
     assert_eq!(
         (failure.cause, failure.message.as_str()),
         (FailureCause::Create, "cannot count")
@@ -189,11 +208,15 @@ async fn what_goes_wrong_at_the_other_end_is_told_apart() {
         "queued messages come back"
     );
 
-    let Ok(Err(SpawnFault::Exited(Exit::Failed(failure)))) =
-        within(spawn("panicking", Start::Panic).ready).await
+    let Ok(Err(SpawnFault::Panicked {
+        type_name,
+        proc,
+        failure,
+    })) = within(spawn("panicking", Start::Panic).ready).await
     else {
         panic!("create panicked");
     };
+    assert_eq!((type_name.as_str(), proc), ("test::counter", *home.id()));
     assert_eq!(failure.message, "cannot even fail");
 
     within(spawn("twice", Start::At(1)).ready)
@@ -201,7 +224,19 @@ async fn what_goes_wrong_at_the_other_end_is_told_apart() {
         .unwrap()
         .unwrap();
     let again = within(spawn("twice", Start::At(1)).ready).await.unwrap();
-    assert!(matches!(again, Err(SpawnFault::NameInUse { name, .. }) if name == "twice"));
+    let Err(SpawnFault::NameInUse {
+        name,
+        actor,
+        type_name,
+    }) = again
+    else {
+        panic!("the name is in use");
+    };
+    assert_eq!(
+        (name.as_str(), type_name.as_str()),
+        ("twice", "test::counter")
+    );
+    assert_eq!(actor.proc, *home.id());
 
     let good = within(spawn("good", Start::At(1)).ready).await.unwrap();
     assert!(good.is_ok(), "the agent serves the next request");
@@ -216,6 +251,7 @@ async fn bad_requests_are_answered_by_the_agent() {
         name: None,
         generation: None,
         params,
+        env: EnvVars::default(),
     };
     let unknown = home
         .agent()
@@ -229,13 +265,13 @@ async fn bad_requests_are_answered_by_the_agent() {
     let garbled = home
         .agent()
         .ask(&client, request("test::counter", Default::default()));
-    let fault = within(garbled).await.unwrap().unwrap_err();
-    assert!(
-        fault
-            .to_string()
-            .contains("the parameters of Counter do not decode"),
-        "{fault}"
-    );
+    let Err(SpawnFault::BadParams {
+        type_name, proc, ..
+    }) = within(garbled).await.unwrap()
+    else {
+        panic!("nothing is no parameter");
+    };
+    assert_eq!((type_name.as_str(), proc), ("test::counter", *home.id()));
 }
 
 #[tokio::test]
@@ -270,18 +306,23 @@ async fn a_create_that_never_ends_is_given_up_and_frees_the_name() {
         .spawn::<Counter>(&client, "slow", &Start::Never)
         .unwrap();
     let begin = tokio::time::Instant::now();
-    let fault = spawning
-        .ready
-        .timeout(std::time::Duration::from_secs(60))
-        .await
-        .unwrap();
-    assert!(
-        fault
-            .unwrap_err()
-            .to_string()
-            .contains("create took longer than 30s")
-    );
-    assert_eq!(begin.elapsed(), std::time::Duration::from_secs(30));
+    let ready = spawning.ready.timeout(Duration::from_secs(60));
+    let (fault, status) = tokio::join!(ready, async {
+        // The agent answers meanwhile.
+        tokio::time::timeout(Duration::from_secs(29), std::future::pending::<()>())
+            .await
+            .unwrap_err();
+        let name = "slow".to_owned();
+        proc.agent().ask(&client, ActorStatus { name }).await
+    });
+    assert_eq!(status.unwrap().unwrap().status, Status::Initializing);
+    let expected = SpawnFault::Deadline {
+        type_name: "test::counter".to_owned(),
+        proc: *proc.id(),
+        limit: Duration::from_secs(30),
+    };
+    assert_eq!(fault.unwrap(), Err(expected));
+    assert_eq!(begin.elapsed(), Duration::from_secs(30));
     while proc.exit_of(spawning.actor.id()).is_none() {
         tokio::task::yield_now().await;
     }
@@ -344,4 +385,70 @@ async fn the_receiver_of_a_cast_learns_who_cast_and_its_own_point() {
     away.gateway().post(envelope);
     let (sender, rank) = within(reply).await.unwrap().unwrap();
     assert_eq!((sender, rank), (client.id().to_string(), 3));
+}
+
+/// Asks for what an actor inherited, and for what its child on another proc did.
+#[derive(Message)]
+struct Inherited {
+    next: Vec<ActorRef<ProcAgent>>,
+}
+
+/// Knows what it inherited, when it was made and later.
+struct Heir {
+    at_birth: Option<String>,
+}
+
+#[actor(spawn = "test::heir")]
+impl Heir {
+    #[handler]
+    async fn inherited(
+        &mut self,
+        cx: &Cx<'_, Self>,
+        Inherited { mut next }: Inherited,
+    ) -> Result<Vec<Option<String>>> {
+        let run = |vars: EnvVars| vars.get("run").map(str::to_owned);
+        let mut seen = vec![self.at_birth.clone(), run(cx.env())];
+        if let Some(agent) = next.pop() {
+            // A child here, and one there, which has another one.
+            let child = cx.spawn(Self { at_birth: None });
+            let below = child.ask(Inherited { next: Vec::new() }).await?;
+            seen.extend(below.into_iter().skip(1));
+            let there = agent.spawn::<Self>(cx, "heir", &())?;
+            seen.extend(there.actor.ask(cx, Inherited { next }).await?);
+        }
+        Ok(seen)
+    }
+}
+
+impl RemoteSpawn for Heir {
+    type Params = ();
+
+    async fn create((): (), env: &Env) -> Result<Self> {
+        let at_birth = env.vars().get("run").map(str::to_owned);
+        Ok(Self { at_birth })
+    }
+}
+
+#[tokio::test]
+async fn what_an_actor_inherits_reaches_all_below_it_over_two_hops() {
+    let procs: Vec<_> = (0..3)
+        .map(|rank| proc_on(&gateway(ChannelTransport::Unix), rank))
+        .collect();
+    let client = procs[0].client("client");
+    let env = EnvVars::new([("run", "7")]).unwrap();
+    let agent = procs[0].agent();
+    let root = agent.spawn_with_env::<Heir>(&client, "root", &(), env);
+    let root = root.unwrap().actor;
+    let next = vec![procs[2].agent(), procs[1].agent()];
+    let seen = within(root.ask(&client, Inherited { next })).await.unwrap();
+    assert_eq!(seen.len(), 2 + 1 + 2 + 1 + 2);
+    assert!(
+        seen.iter().all(|run| run.as_deref() == Some("7")),
+        "{seen:?}"
+    );
+
+    // Whoever was given nothing passes nothing on.
+    let poor = agent.spawn::<Heir>(&client, "poor", &()).unwrap().actor;
+    let seen = within(poor.ask(&client, Inherited { next: Vec::new() })).await;
+    assert_eq!(seen, Ok(vec![None, None]));
 }

@@ -5,6 +5,7 @@ use hypermesh_actor::{
     actor,
 };
 
+use crate::boss::{Boss, Fail as FailHand, Hand, busy, tell, with};
 use crate::fixture::{Trace, coordinate, proc, within};
 
 #[derive(Message)]
@@ -295,4 +296,115 @@ async fn a_parent_that_stops_hears_of_no_child_twice() {
         Vec::<String>::new(),
         "it asked for these exits itself"
     );
+}
+
+#[tokio::test]
+async fn a_child_event_is_heard_before_a_full_queue_and_right_after_a_long_handler() {
+    const N: usize = 10_000;
+    let (proc, trace) = (proc(), Trace::default());
+    let boss = proc.spawn(Boss::new(&trace, Directive::Handled));
+    let child = Hand::new(&Trace::default(), "child");
+    let child = with(&boss, move |cx| cx.spawn(child)).await;
+    let release = busy(&boss).await;
+    for _ in 0..N {
+        let trace = trace.clone();
+        tell(&boss, move |_| trace.push("message"));
+    }
+    child.tell(FailHand("no disk".to_owned())).unwrap();
+    within(child.wait()).await;
+    drop(release);
+    with(&boss, |_| ()).await;
+    let trace = trace.take();
+    assert_eq!(trace[0], "Hand Hand failed: no disk");
+    assert_eq!(trace.len(), N + 1);
+}
+
+#[tokio::test]
+async fn a_handler_that_fails_while_the_failure_of_a_child_waits_names_it_as_the_cause() {
+    struct Parent {
+        child: Option<ActorHandle<Hand>>,
+    }
+    struct Go(tokio::sync::oneshot::Receiver<()>);
+    #[actor]
+    impl Parent {
+        #[hook]
+        async fn init(&mut self, cx: &Cx<'_, Self>) -> Result<()> {
+            self.child = Some(cx.spawn(Hand::new(&Trace::default(), "child")));
+            Ok(())
+        }
+        #[handler(local)]
+        async fn go(&mut self, _cx: &Cx<'_, Self>, Go(released): Go) -> Result<()> {
+            _ = released.await;
+            Err(Error::msg("cannot go on"))
+        }
+        #[handler(local)]
+        fn child(&mut self, _cx: &Cx<'_, Self>, _: SpawnLeaf) -> Result<ActorHandle<Hand>> {
+            self.child.clone().ok_or_else(|| Error::msg("no child"))
+        }
+    }
+    let proc = proc();
+    let parent = proc.spawn(Parent { child: None });
+    let child = within(parent.ask(SpawnLeaf)).await.unwrap();
+    let (release, released) = tokio::sync::oneshot::channel();
+    parent.tell(Go(released)).unwrap();
+    child.tell(FailHand("no disk".to_owned())).unwrap();
+    within(child.wait()).await;
+    drop(release);
+    let exit = within(parent.wait()).await;
+    let failure = exit.failure().unwrap();
+    assert_eq!(
+        (failure.cause, failure.message.as_str()),
+        (FailureCause::Handler, "cannot go on")
+    );
+    let earlier = failure.caused_by.as_ref().unwrap();
+    assert_eq!(
+        (earlier.actor, earlier.message.as_str()),
+        (child.id(), "no disk")
+    );
+}
+
+#[tokio::test]
+async fn an_event_tells_all_there_is_to_know() {
+    let proc = proc();
+    let client = proc.client("client");
+    let mut events = client.child_events();
+    let leaf = client.spawn(Leaf);
+    leaf.stop();
+    let event = within(events.recv()).await.unwrap();
+    assert!(event.is_normal() && !event.is_failure() && !event.restartable);
+    assert_eq!(event.chain().count(), 0);
+    let plain = client.spawn(Plain);
+    let leaf = within(plain.ask(SpawnLeaf)).await.unwrap();
+    leaf.tell(Fail("no disk".to_owned())).unwrap();
+    let event = within(events.recv()).await.unwrap();
+    assert!(event.is_failure() && !event.is_normal());
+    let chain: Vec<_> = event.chain().map(|failure| failure.actor).collect();
+    assert_eq!(chain, [plain.id(), leaf.id()]);
+    assert_eq!((event.actor, event.label.as_str()), (plain.id(), "Plain"));
+}
+
+#[tokio::test]
+async fn the_event_of_a_child_whose_client_is_gone_goes_to_the_coordinator() {
+    struct Bad;
+    #[actor]
+    impl Bad {
+        #[hook]
+        async fn cleanup(&mut self, _cx: &Cx<'_, Self>, _exit: &Exit) -> Result<()> {
+            Err(Error::msg("cannot clean up"))
+        }
+    }
+    let proc = proc();
+    let mut coordinator = coordinate(&proc);
+    let client = proc.client("client");
+    let events = client.child_events();
+    let bad = client.spawn(Bad);
+    within(bad.reached(hypermesh_actor::Status::Running)).await;
+    drop(client);
+    within(bad.wait()).await;
+    let event = within(coordinator.recv()).await.unwrap();
+    assert_eq!(event.actor, bad.id());
+    let failure = event.exit.failure().unwrap();
+    assert_eq!(failure.message, "cannot clean up");
+    assert!(coordinator.try_recv().is_err(), "once");
+    drop(events);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
 use super::{Dialled, Phase, Role};
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     endpoint::Joining,
     kept::Kept,
     link::{CloseReport, LinkStatus},
+    news::Inbox,
     outcome::{CloseReason, ConnectError, Parcel, Tried, Unreachable},
     outlet::Outlet,
 };
@@ -46,8 +47,8 @@ impl<P: Parcel> Kept for Dialled<P> {
         self.path().first()
     }
 
-    fn join(&self, news: &Arc<Notify>) {
-        self.news.turn_to(news);
+    fn join(&self, inbox: &Arc<Inbox>) {
+        self.news.turn_to(inbox, self.number());
     }
 
     fn moves(self: Arc<Self>) -> bool {

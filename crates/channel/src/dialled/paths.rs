@@ -112,6 +112,8 @@ impl<P: Parcel> Dialled<P> {
         self.sender.on_lost();
         *self.lock() = Phase::ToOpen;
         self.attachment.schedule(self.clone(), true);
+        // From now on there is a time for the answer.
+        self.news.notify_one();
         Wish::None
     }
 

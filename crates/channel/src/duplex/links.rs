@@ -31,7 +31,7 @@ use crate::{
     incarnation::{Incarnation, SessionId},
     kept::Kept,
     link::Link,
-    news::News,
+    news::{Inbox, News},
     open::{Open, WAY_BACK},
     outcome::{CloseReason, ConnectError, Tried, Unreachable},
     registry::Place,
@@ -190,8 +190,8 @@ impl<Out: Message> Accepted<Out> {
             news.clone(),
         );
         let stop = serving.stop.child_token();
-        let told = Arc::new(Notify::new());
-        news.turn_to(&told);
+        let inbox = Arc::new(Inbox::default());
+        news.turn_to(&inbox, number);
         let link = Arc::new(Self {
             incarnation: open.incarnation,
             identity,
@@ -209,7 +209,7 @@ impl<Out: Message> Accepted<Out> {
             link: link.clone(),
             endpoint: endpoint.clone(),
             name,
-            news: told,
+            inbox,
             stop: serving.stop.clone(),
             sending: Some(sending.ok_or(RefusalCode::Busy)?),
             peer: open.incarnation,
@@ -237,7 +237,8 @@ struct Keeping<Out: Message> {
     endpoint: Arc<Shared>,
     /// The number under which the endpoint knows the way back.
     name: u64,
-    news: Arc<Notify>,
+    /// Told of both halves, under one number.
+    inbox: Arc<Inbox>,
     stop: CancellationToken,
     /// Says that the link sends.
     sending: Option<TaskTrackerToken>,
@@ -254,7 +255,7 @@ impl<Out: Message> Keeping<Out> {
             select! {
                 biased;
                 () = self.stop.cancelled() => break,
-                () = self.news.notified() => {}
+                () = self.inbox.notified() => {}
                 () = sleep_until(deadline) => {}
             }
         }
@@ -308,7 +309,7 @@ impl<Out: Message> Keeping<Out> {
         let told = async {
             link.forth.told().await;
             while !link.back.is_told() {
-                self.news.notified().await;
+                self.inbox.notified().await;
             }
         };
         // A peer that does not read does not hold this up.

@@ -11,9 +11,13 @@ pub enum DialError {
     /// The address names no single place.
     #[error("{0} cannot be dialled: it leaves a choice to the system")]
     InvalidAddress(ChannelAddr),
-    /// Nobody serves that number in this process.
+    /// Nobody serves that number in this process, and nobody did.
     #[error("{0} is not served")]
     NotServed(ChannelAddr),
+    /// The receiver at that number of this process has gone. A number that the hub chose is not served again; of the others
+    /// the last 1024 that went are remembered, and those before them are [`NotServed`](Self::NotServed).
+    #[error("{0} is closed: its receiver has gone")]
+    PeerClosed(ChannelAddr),
     /// There are no certificates for it.
     #[error("{addr} cannot be dialled")]
     Tls {

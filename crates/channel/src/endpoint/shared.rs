@@ -26,7 +26,7 @@ use crate::{
     incarnation::Incarnation,
     kept::Kept,
     listener::{Incoming, Listener},
-    local::{LocalNumber, Port},
+    local::{Absence, LocalNumber, Port},
     open::WAY_BACK,
     pipe,
     registry::Registry,
@@ -34,6 +34,7 @@ use crate::{
     server::Listening,
     settings::Limits,
     stream::Stream,
+    warnings::Warnings,
 };
 
 /// How many bytes wait in a pipe of a `local:` link.
@@ -62,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) servers: CancellationToken,
     pub(super) server_tasks: TaskTracker,
     pub(super) next_connection: AtomicU64,
+    pub(crate) warnings: Arc<Warnings>,
 }
 
 /// How a session comes to a connector.
@@ -98,8 +100,9 @@ impl Shared {
     pub(crate) fn check_dialled(&self, addr: &ChannelAddr) -> Result<(), DialError> {
         match addr {
             ChannelAddr::Local(number) => match self.dialer.hub.find(*number) {
-                Some(_) => Ok(()),
-                None => Err(DialError::NotServed(addr.clone())),
+                Ok(_) => Ok(()),
+                Err(Absence::NeverServed) => Err(DialError::NotServed(addr.clone())),
+                Err(Absence::Gone) => Err(DialError::PeerClosed(addr.clone())),
             },
             ChannelAddr::Tls { .. } => match self.dialer.tls.current() {
                 Ok(_) => Ok(()),

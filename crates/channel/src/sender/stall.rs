@@ -48,9 +48,9 @@ impl Stall {
 
     /// Records that something was handed to the connection, which has then been given `filled` bytes: `is_first` if all
     /// before it was acknowledged, and `is_whole` if no message is left in the middle.
-    pub(super) fn on_fill(&mut self, is_first: bool, is_whole: bool, filled: u64, now: Instant) {
+    pub(super) fn on_fill(&mut self, first: Option<Instant>, is_whole: bool, filled: u64) {
         self.filled = filled;
-        if is_first {
+        if let Some(now) = first {
             self.begin(now);
         }
         // INV-3: not if it is set.
@@ -122,7 +122,7 @@ mod tests {
                     'f' | 'F' => {
                         filled += 100;
                         is_whole = step == 'f';
-                        stall.on_fill(!has_unacked, is_whole, filled, now);
+                        stall.on_fill((!has_unacked).then_some(now), is_whole, filled);
                         has_unacked = true;
                     }
                     'a' => stall.on_ack(true, is_whole, now),

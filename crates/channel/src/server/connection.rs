@@ -37,6 +37,7 @@ use crate::{
     served::Served,
     settings::Limits,
     stream::{Reader, Stream, Writer},
+    warnings::Cause,
 };
 
 /// So much is read at once of what is thrown away.
@@ -57,7 +58,9 @@ pub(super) async fn run(
         Ok(halves) => halves,
         Err(error) => {
             count(&listening.counts.refused);
-            tracing::warn!(%error, "an accepted connection cannot be watched");
+            if let Some(left_out) = listening.endpoint.warnings.admit(Cause::Refused) {
+                tracing::warn!(%error, left_out, "an accepted connection cannot be watched");
+            }
             return;
         }
     };
@@ -117,7 +120,9 @@ async fn establish(listening: &Listening, incoming: Incoming) -> Option<Stream> 
         Ok(Ok(stream)) => Some(stream),
         Ok(Err(refused)) => {
             count(&listening.counts.refused);
-            tracing::warn!(error = %refused.error, "a connection was refused");
+            if let Some(left_out) = endpoint.warnings.admit(Cause::Refused) {
+                tracing::warn!(error = %refused.error, left_out, "a connection was refused");
+            }
             refused.linger().await;
             None
         }
@@ -154,7 +159,7 @@ async fn serve(
 ) {
     let endpoint = &listening.endpoint;
     let outlet = Outlet::new(number, writer);
-    let heart = Heart::new(&outlet, endpoint.limits.ping_interval);
+    let heart = Heart::new(&outlet, endpoint);
     let writing = {
         let outlet = outlet.clone();
         endpoint.spawn_connection(async move { outlet.run().await })
@@ -179,7 +184,9 @@ async fn serve(
         // Nobody is cut off in the middle by his own will.
         Some(End::Protocol(error)) if *error != FrameError::Cut.into() => {
             count(&listening.counts.broken);
-            tracing::warn!(number, %error, "a peer broke the protocol");
+            if let Some(left_out) = endpoint.warnings.admit(Cause::Broken) {
+                tracing::warn!(number, %error, left_out, "a peer broke the protocol");
+            }
         }
         Some(end) if sessions.has_some() => listening.on_loss(end),
         Some(end) => tracing::debug!(number, %end, "a connection ended"),

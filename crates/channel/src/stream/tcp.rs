@@ -14,12 +14,13 @@
 use std::{
     io,
     os::fd::AsRawFd,
-    task::{Context, Poll, ready},
+    pin::Pin,
+    task::{Context, Poll},
 };
 
 use nix::libc;
 use tokio::{
-    io::ReadBuf,
+    io::{AsyncRead, ReadBuf},
     net::{TcpStream, tcp::OwnedReadHalf},
 };
 
@@ -32,11 +33,17 @@ pub(crate) struct TcpReader {
     half: OwnedReadHalf,
     /// How many bytes have to be there before the system tells.
     least: usize,
+    /// Whether whatever is there is looked for, until something was.
+    looks: bool,
 }
 
 impl TcpReader {
     pub(crate) fn new(half: OwnedReadHalf) -> Self {
-        Self { half, least: 1 }
+        Self {
+            half,
+            least: 1,
+            looks: false,
+        }
     }
 
     /// Has a read that waits look for whatever is there, however little.
@@ -45,6 +52,7 @@ impl TcpReader {
     ///
     /// What the system says.
     pub(crate) fn look(&mut self) -> io::Result<()> {
+        self.looks = true;
         self.wait_for(1)
     }
 
@@ -55,19 +63,15 @@ impl TcpReader {
         buffer: &mut ReadBuf<'_>,
         announced: usize,
     ) -> Poll<io::Result<()>> {
-        loop {
-            let socket: &TcpStream = self.half.as_ref();
-            ready!(socket.poll_read_ready(cx))?;
-            match socket.try_read_buf(buffer) {
-                Ok(_) => return Poll::Ready(Ok(())),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // INV-1
-                    self.wait_for(if MANY <= announced { MANY } else { 1 })?;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+        let read = Pin::new(&mut self.half).poll_read(cx, buffer);
+        if read.is_pending() {
+            let is_long = MANY <= announced && !self.looks;
+            // INV-1. Who waits is registered: the system looks at once, and tells of what is there.
+            self.wait_for(if is_long { MANY } else { 1 })?;
+        } else {
+            self.looks = false;
         }
+        read
     }
 
     /// Has the system tell when so many bytes are there; it looks at once.

@@ -23,7 +23,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::{
+    libc::MSG_NOSIGNAL,
+    sys::socket::{getsockopt, sockopt::PeerCredentials},
+};
 use socket2::SockRef;
 use tokio::io::{Interest, ReadBuf, unix::AsyncFd};
 
@@ -146,7 +149,11 @@ impl UnixWriter {
                 Some(room) => Some(ready!(room.poll_write_ready(cx))?),
                 None => None,
             };
-            let written = self.socket.get_ref().write_vectored(slices);
+            let socket = SockRef::from(self.socket.get_ref());
+            let written = match slices {
+                [one] => socket.send_with_flags(one, MSG_NOSIGNAL),
+                slices => socket.send_vectored_with_flags(slices, MSG_NOSIGNAL),
+            };
             match (&written, room) {
                 (Err(error), _) if error.kind() == io::ErrorKind::Interrupted => {}
                 (Err(error), room) if error.kind() == io::ErrorKind::WouldBlock => match room {

@@ -107,7 +107,7 @@ async fn shutdown_delivers_what_it_can_and_ends_everything() {
         clerk.assert_acked(1000).await;
         let error = here.dial_link::<Numbered>(server.addr()).unwrap_err();
         assert!(
-            matches!(error, DialError::Closed | DialError::NotServed(_)),
+            matches!(error, DialError::Closed | DialError::PeerClosed(_)),
             "{error}"
         );
         let error = here.serve_sink(transport, Keeper::new()).unwrap_err();

@@ -180,7 +180,7 @@ async fn a_session_of_a_receiver_that_stopped_is_a_new_one_for_the_next() {
 }
 
 #[tokio::test]
-async fn a_number_whose_receiver_is_gone_is_not_served() {
+async fn a_number_whose_receiver_is_gone_is_closed() {
     let endpoint = endpoint();
     let server = endpoint
         .serve_sink(ChannelTransport::Local, Keeper::new())
@@ -190,7 +190,16 @@ async fn a_number_whose_receiver_is_gone_is_not_served() {
     soon(link.watch().active()).await.unwrap();
     soon(server.stop()).await;
     let error = endpoint.dial_link::<Numbered>(&addr).unwrap_err();
-    assert_eq!(error, DialError::NotServed(addr.clone()));
+    assert_eq!(error, DialError::PeerClosed(addr.clone()));
+    // One that somebody wrote is closed, too, until it is served again.
+    let written: ChannelAddr = "local:17".parse().unwrap();
+    let server = endpoint.serve_sink(&written, Keeper::new()).unwrap();
+    drop(endpoint.dial_link::<Numbered>(&written).unwrap());
+    soon(server.stop()).await;
+    let error = endpoint.dial_link::<Numbered>(&written).unwrap_err();
+    assert_eq!(error, DialError::PeerClosed(written.clone()));
+    let _server = endpoint.serve_sink(&written, Keeper::new()).unwrap();
+    drop(endpoint.dial_link::<Numbered>(&written).unwrap());
     // It is not chosen for another one, so that nobody gets what was for the first.
     let next = endpoint
         .serve_sink(ChannelTransport::Local, Keeper::new())

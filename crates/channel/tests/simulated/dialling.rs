@@ -1,9 +1,9 @@
 //! How often a link dials.
 
-use hypermesh_channel::{CloseReason, FailReason, Outcome, Route, SimNetwork};
-use tokio::time::Instant;
+use hypermesh_channel::{CloseReason, FailReason, Outcome, Route, SimNetwork, UnknownReason};
+use tokio::{task::JoinSet, time::Instant};
 
-use crate::rig::*;
+use crate::{by_hand, rig::*};
 
 /// How often a link may dial in ten seconds.
 const MOST: usize = 22;
@@ -205,6 +205,38 @@ async fn a_new_link_works_whatever_ended_the_one_before() {
     assert_eq!(clerk.outcome("three").await, Outcome::Acked);
     assert!(keeper.kept().ends_with("three"), "{}", keeper.kept());
     rx.close().await;
+    near.shutdown(SECOND).await;
+    far.shutdown(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_link_works_after_one_whose_peer_acknowledged_nothing() {
+    let network = network(1);
+    let mut peer = JoinSet::new();
+    peer.spawn(by_hand::serve(network.node("b"), "s"));
+    tokio::task::yield_now().await;
+    let near = endpoint(&network, "a");
+    let mut stalled = Clerk::new(&near, "s");
+    stalled.post("one");
+    let outcome = stalled.outcome("one").await;
+    assert_eq!(outcome, Outcome::Unknown(UnknownReason::Stalled));
+    let reason = stalled.link().watch().closed().await;
+    assert_eq!(reason, CloseReason::Stalled);
+    peer.join_next().await.unwrap().unwrap();
+    // While nobody is there a new link tries, and with the next receiver it works.
+    let mut clerk = Clerk::new(&near, "s");
+    clerk.post("two");
+    pass(10 * SECOND).await;
+    clerk.assert_nothing();
+    let far = endpoint(&network, "b");
+    let keeper = Keeper::new(usize::MAX);
+    let _server = far.serve_sink(addr("s"), keeper.clone()).unwrap();
+    assert_eq!(clerk.outcome("two").await, Outcome::Acked);
+    assert_eq!(keeper.kept(), "two");
+    // The one that has ended stays so.
+    stalled.post("three");
+    let outcome = stalled.outcome("three").await;
+    assert_eq!(outcome, Outcome::Failed(FailReason::Stalled));
     near.shutdown(SECOND).await;
     far.shutdown(SECOND).await;
 }

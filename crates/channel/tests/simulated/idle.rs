@@ -1,20 +1,12 @@
 //! What happens while nothing is sent, and what is said about it.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, Ordering},
-};
-
 use hypermesh_channel::{LinkStatus, Outcome, SimNetwork};
 use tokio::time::advance;
-use tracing::{
-    Dispatch, Event, Metadata, Subscriber,
-    field::{Field, Visit},
-    span,
-    subscriber::DefaultGuard,
-};
 
-use crate::rig::*;
+use crate::{
+    log::{Log, sum},
+    rig::*,
+};
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_link_needs_pings_and_nothing_else() {
@@ -72,58 +64,6 @@ async fn networks_in_one_process_share_nothing() {
     assert_ne!(alone, other);
 }
 
-/// Keeps the texts of what these crates log, however fine.
-#[derive(Clone, Default)]
-struct Log {
-    lines: Arc<Mutex<Vec<String>>>,
-    spans: Arc<AtomicU64>,
-}
-
-impl Log {
-    /// Returns a log of what this thread says, until the second result is dropped.
-    fn listen() -> (Self, (Dispatch, DefaultGuard)) {
-        let log = Self::default();
-        // With one subscriber alone, what another thread is the first to say would be asked of that thread, which has
-        // none, and never be said.
-        let second = Dispatch::new(Self::default());
-        let guard = tracing::subscriber::set_default(log.clone());
-        (log, (second, guard))
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("hypermesh")
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1 + self.spans.fetch_add(1, Ordering::Relaxed))
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut text = Text::default();
-        event.record(&mut text);
-        self.lines.lock().unwrap().push(text.0);
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
-#[derive(Default)]
-struct Text(String);
-
-impl Visit for Text {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.0 += &format!("{field}={value:?} ");
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_starved_process_does_not_blame_its_peers_and_says_so() {
     let (log, _listening) = Log::listen();
@@ -143,23 +83,13 @@ async fn a_starved_process_does_not_blame_its_peers_and_says_so() {
     clerk.post("one");
     assert_eq!(clerk.outcome("one").await, Outcome::Acked);
     assert_eq!(traced(&network, "opens on").len(), 1);
-    let lines = log.lines.lock().unwrap().join("\n");
+    let lines = log.lines().join("\n");
     assert!(
         lines.contains("this process was stopped or starved"),
         "{lines}"
     );
     near.shutdown(SECOND).await;
     far.shutdown(SECOND).await;
-}
-
-/// Returns the sum of what the lines with `at` say about a count.
-fn sum(lines: &[String], at: &str, count: &str) -> u64 {
-    let lines = lines.iter().filter(|line| line.contains(at));
-    let counts = lines.flat_map(|line| {
-        line.split(' ')
-            .filter_map(|field| field.strip_prefix(count))
-    });
-    counts.map(|count| count.parse::<u64>().unwrap()).sum()
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,7 +113,7 @@ async fn a_thousand_flaps_of_a_link_are_few_lines_that_count_them() {
     drop(server);
     near.shutdown(SECOND).await;
     far.shutdown(SECOND).await;
-    let lines = log.lines.lock().unwrap().clone();
+    let lines = log.lines();
     assert!(
         lines.len() <= 20,
         "{} lines: {:#?}",

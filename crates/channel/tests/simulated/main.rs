@@ -14,5 +14,7 @@ mod crowds;
 mod dialling;
 mod faults;
 mod idle;
+mod log;
 mod patience;
 mod rig;
+mod warnings;

@@ -10,6 +10,11 @@ config! {
     /// it takes.
     static SPAN: Duration = Duration::from_secs(1), env = "HYPERMESH_TEST_SPAN";
     static SIZE: ByteSize = ByteSize::mib(1), env = "HYPERMESH_TEST_SIZE", aka = "TEST_SIZE";
+    static PASSWORD: String = "changeme".into(),
+        env = "HYPERMESH_TEST_PASSWORD",
+        secret = true,
+        check = |password| 6 <= password.len(),
+        expected = "of 6 letters or more";
     static SWITCH: bool = false, env = "HYPERMESH_TEST_SWITCH";
 }
 
@@ -20,14 +25,7 @@ mod clashing {
     use crate::setting::Setting;
 
     const fn plain(name: &'static str, env: &'static str) -> Declaration<u64> {
-        Declaration::new(
-            name,
-            "",
-            env,
-            "other",
-            || 0,
-            || (&&Probe::<u64>::NEW).codec(),
-        )
+        Declaration::new(name, "", "other", || 0, || (&&Probe::<u64>::NEW).codec()).env(env)
     }
 
     pub(super) static SAME_NAME: Setting<u64> = Setting::new(plain("SPAN", "HYPERMESH_TEST_X"));
@@ -92,8 +90,32 @@ fn the_list_tells_all_about_a_setting() {
             "value": "1MiB",
             "default": "1MiB",
             "source": "default",
+            "expected": "a number of bytes like `4096`, `64KiB`, `256MiB` or `1GB`",
+            "local": false,
+            "secret": false,
         })
     );
     let info = infos.iter().find(|info| info.name == "span").unwrap();
     assert_eq!(info.doc, "How long it takes.");
+}
+
+#[test]
+fn nobody_is_shown_a_secret() {
+    PASSWORD.set_runtime("sesame".into()).unwrap();
+    let info = AnySetting::info(&PASSWORD);
+    assert_eq!((&*info.value, &*info.default), ("***", "***"));
+    assert!(info.secret && info.local);
+    assert_eq!(info.source, Source::RunTime);
+    let error = PASSWORD.set_runtime("short".into()).unwrap_err();
+    let json = serde_json::to_string(&list()).unwrap();
+    for text in [error.to_string(), format!("{error:?}"), json] {
+        assert!(text.contains("***"), "{text}");
+        assert!(
+            !text.contains("short") && !text.contains("sesame"),
+            "{text}"
+        );
+    }
+    let snapshot = format!("{:?}", crate::snapshot());
+    assert!(!snapshot.contains("sesame"), "{snapshot}");
+    PASSWORD.clear_runtime();
 }

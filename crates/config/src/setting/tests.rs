@@ -1,5 +1,6 @@
 //! One setting through its life.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use super::*;
@@ -8,6 +9,9 @@ use crate::{ByteSize, config};
 
 /// Settings that are not registered, so that no other test reads the environment for them.
 static LAYERED: Setting<u64> = Setting::new(unregistered("LAYERED", "HYPERMESH_TEST_LAYERED"));
+static THREADED: Setting<u64> = Setting::new(unregistered("THREADED", "HYPERMESH_TEST_THREADED"));
+static PARALLEL: Setting<u64> = Setting::new(unregistered("PARALLEL", "HYPERMESH_TEST_PARALLEL"));
+static LOCKED: Setting<u64> = Setting::new(unregistered("LOCKED", "HYPERMESH_TEST_LOCKED"));
 static CHECKED: Setting<u64> = Setting::new(
     unregistered("CHECKED", "HYPERMESH_TEST_CHECKED")
         .check(|value| *value > 0)
@@ -18,11 +22,11 @@ const fn unregistered(name: &'static str, env: &'static str) -> Declaration<u64>
     Declaration::new(
         name,
         "",
-        env,
         module_path!(),
         || 1,
         || (&&Probe::<u64>::NEW).codec(),
     )
+    .env(env)
 }
 
 config! {
@@ -125,6 +129,67 @@ fn overrides_nest_and_survive_a_panic() {
         (NESTED.get(), NESTED.source()),
         (Duration::from_secs(1), Source::Default)
     );
+}
+
+#[test]
+fn overrides_for_a_thread_are_seen_there_alone_and_count_most() {
+    let elsewhere = || {
+        let read = std::thread::spawn(|| (THREADED.get(), THREADED.source()));
+        read.join().unwrap()
+    };
+    let for_all = THREADED.override_for_test(2);
+    let outer = THREADED.override_for_thread(3);
+    let inner = THREADED.override_for_thread(4);
+    assert_eq!((THREADED.get(), THREADED.source()), (4, Source::Test));
+    assert_eq!(elsewhere(), (2, Source::Test));
+    assert_eq!(THREADED.explicit_text().as_deref(), Some("4"));
+    drop(outer);
+    assert_eq!(THREADED.get(), 4);
+    let panicked = std::panic::catch_unwind(|| {
+        let _innermost = THREADED.override_for_thread(5);
+        assert_eq!(THREADED.get(), 5);
+        panic!("planted");
+    });
+    assert!(panicked.is_err());
+    assert_eq!(THREADED.get(), 4);
+    drop(inner);
+    assert_eq!(THREADED.get(), 2);
+    drop(for_all);
+    assert_eq!((THREADED.get(), THREADED.source()), (1, Source::Default));
+}
+
+#[test]
+fn inv1_a_test_in_parallel_does_not_see_an_override() {
+    let (set, is_set) = mpsc::channel();
+    let (done, is_done) = mpsc::channel::<()>();
+    let test = std::thread::spawn(move || {
+        let _override = PARALLEL.override_for_thread(7);
+        set.send(PARALLEL.get()).unwrap();
+        // Ends when the other side is gone.
+        _ = is_done.recv();
+        PARALLEL.get()
+    });
+    assert_eq!(is_set.recv(), Ok(7));
+    assert_eq!((PARALLEL.get(), PARALLEL.source()), (1, Source::Default));
+    let own = PARALLEL.override_for_thread(8);
+    assert_eq!(PARALLEL.get(), 8);
+    drop(done);
+    assert_eq!(test.join().unwrap(), 7);
+    assert_eq!(PARALLEL.get(), 8);
+    drop(own);
+    assert_eq!(PARALLEL.get(), 1);
+}
+
+#[test]
+fn inv3_a_read_takes_no_lock() {
+    assert_eq!(LOCKED.get(), 1);
+    let locked = LOCKED.lock();
+    let (read, value) = mpsc::channel();
+    let reader = std::thread::spawn(move || read.send((LOCKED.get(), LOCKED.source())).unwrap());
+    let value = value.recv_timeout(Duration::from_secs(60));
+    drop(locked);
+    reader.join().unwrap();
+    assert_eq!(value, Ok((1, Source::Default)));
 }
 
 #[test]

@@ -38,6 +38,34 @@ fn ping_pong_shares_the_hits_equally() {
 }
 
 #[test]
+fn restart_makes_shelves_anew_twice_and_not_a_third_time() {
+    let lines = lines_of("restart");
+    let begins = |line: &&String| line.contains(" begins, generation ");
+    let begins: Vec<&str> = lines
+        .iter()
+        .filter(begins)
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    // At first, the top alone, and the bottom with the top.
+    assert_eq!(begins.len(), 5, "{lines:#?}");
+    assert_eq!(begins[2..], ["top", "bottom", "top"]);
+    for line in ["top: true", "top has 0", "bottom: true", "bottom has 0"] {
+        assert!(
+            lines.iter().any(|said| said == line),
+            "{line} in {lines:#?}"
+        );
+    }
+    let [.., keeper, top] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    assert!(
+        keeper.starts_with("the keeper: bottom failed: -1 does not fit"),
+        "{keeper}"
+    );
+    assert_eq!(top, "the top: true");
+}
+
+#[test]
 fn supervise_survives_two_failures_and_gives_up_at_the_third() {
     let lines = lines_of("supervise");
     for (start, part) in [
@@ -53,4 +81,36 @@ fn supervise_survives_two_failures_and_gives_up_at_the_third() {
         let is_said = |line: &String| line.starts_with(start) && line.contains(part);
         assert!(lines.iter().any(is_said), "{start} … {part} in {lines:#?}");
     }
+}
+
+#[test]
+fn streaming_reads_all_and_stops_a_writer_that_nobody_reads() {
+    let lines = lines_of("streaming");
+    let [first, second] = &*lines else {
+        panic!("{lines:?}");
+    };
+    assert_eq!(first, "1229 primes below 10000, the last is 9973");
+    let ahead = second.strip_prefix("10 values were read; ");
+    let ahead = ahead.and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok());
+    assert!(ahead.is_some_and(|ahead| ahead <= 64), "{second}");
+}
+
+#[test]
+fn pipeline_passes_each_line_through_all_stages() {
+    let lines = lines_of("pipeline");
+    let [failed, rest @ ..] = &*lines else {
+        panic!("nothing printed");
+    };
+    assert!(failed.starts_with("\"   \": "), "{failed}");
+    assert_eq!(rest, [" 1: THE QUICK", " 2: BROWN FOX", " 3: JUMPS"]);
+}
+
+#[test]
+fn param_server_finds_the_line_of_all_workers() {
+    let lines = lines_of("param_server");
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(
+        lines[2].starts_with("round 3: y = 3.000 x + -2.000"),
+        "{lines:?}"
+    );
 }

@@ -1,12 +1,12 @@
 //! What `#[actor]` writes: the enum of messages, its dispatch, the table for decoding, and the impls.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
 use syn::{Type, TypePath, parse_quote};
 
-use super::parse::{Handler, Hook, Model};
+use super::parse::{Generated, Handler, Hook, Model};
 
 /// Returns the items beside the impl. `support` is the path of the crate's `macro_support`.
 pub(super) fn expand(model: &Model, support: &TokenStream) -> TokenStream {
@@ -26,7 +26,13 @@ pub(super) fn expand(model: &Model, support: &TokenStream) -> TokenStream {
     } else {
         named_impls(model)
     };
+    let generated = model
+        .handlers
+        .iter()
+        .map(|handler| generated_message(model, handler, support));
     quote! {
+        #(#generated)*
+
         #[allow(
             clippy::all,
             missing_docs,
@@ -48,6 +54,43 @@ pub(super) fn expand(model: &Model, support: &TokenStream) -> TokenStream {
     }
 }
 
+/// Returns the struct that the arguments of `handler` are the fields of, if one is to be made.
+fn generated_message(
+    model: &Model,
+    handler: &Handler,
+    support: &TokenStream,
+) -> Option<TokenStream> {
+    let Generated {
+        ident,
+        visibility,
+        docs,
+        fields,
+    } = handler.generated.as_ref()?;
+    let cfgs = &handler.cfgs;
+    let message = (!is_local(model, handler)).then(|| quote!(#[derive(#support::Message)]));
+    let derive = handler
+        .options
+        .derive
+        .iter()
+        .map(|derive| quote!(#[#derive]));
+    let fields = fields.iter().map(|(name, ty)| {
+        let mut ty = ty.clone();
+        Unself(&model.self_ty).visit_type_mut(&mut ty);
+        quote!(#visibility #name: #ty)
+    });
+    let fields = match fields.len() {
+        0 => quote!(;),
+        _ => quote!({ #(#[allow(missing_docs)] #fields),* }),
+    };
+    Some(quote! {
+        #(#cfgs)*
+        #(#docs)*
+        #message
+        #(#derive)*
+        #visibility struct #ident #fields
+    })
+}
+
 fn message_enum(model: &Model, message: &Ident, variants: &[Ident]) -> TokenStream {
     let self_ty = &model.self_ty;
     let (generics, _, where_clause) = model.generics.split_for_impl();
@@ -58,9 +101,12 @@ fn message_enum(model: &Model, message: &Ident, variants: &[Ident]) -> TokenStre
         .map(|(handler, variant)| {
             let cfgs = &handler.cfgs;
             let ty = message_type(model, handler);
+            let reply = quote_spanned! {returns_span(handler)=>
+                __hm::ReplyTo<<#self_ty as __hm::Handler<#ty>>::Reply>
+            };
             quote! {
                 #(#cfgs)*
-                #variant(#ty, __hm::ReplyTo<<#self_ty as __hm::Handler<#ty>>::Reply>),
+                #variant(#ty, #reply),
             }
         });
     // Uses every parameter of the type, which an enum must.
@@ -102,6 +148,28 @@ fn actor_impl(model: &Model, message: &Ident, variants: &[Ident]) -> TokenStream
     let unused = model
         .is_generic()
         .then(|| quote!(#message::Unused(never, _) => match never {},));
+    let unused_number = model
+        .is_generic()
+        .then(|| quote!(#message::Unused(..) => 0,));
+    let capacity = model.capacity.as_ref().map(|capacity| {
+        quote! {
+            const CAPACITY: ::core::option::Option<::core::primitive::usize> =
+                ::core::option::Option::Some(#capacity);
+        }
+    });
+    let names = model.handlers.iter().map(|handler| {
+        let ty = &handler.message;
+        let name = quote!(#ty).to_string().replace(' ', "");
+        quote!(#name)
+    });
+    let handlers = model.handlers.iter().zip(variants).zip(1_u32..);
+    let numbers = handlers.map(|((handler, variant), number)| {
+        let cfgs = &handler.cfgs;
+        quote! {
+            #(#cfgs)*
+            #message::#variant(..) => #number,
+        }
+    });
     let table = model
         .handlers
         .iter()
@@ -111,15 +179,33 @@ fn actor_impl(model: &Model, message: &Ident, variants: &[Ident]) -> TokenStream
             let ty = &handler.message;
             quote_spanned! {ty.span()=>
                 #(#cfgs)*
-                if key == <#ty as __hm::Named>::KEY {
+                if incoming.is::<#ty>() {
                     return incoming.open::<Self, #ty>();
                 }
             }
         });
+    // The span makes errors about the future, such as one that is not `Send`, point at the impl.
+    let dispatch = quote_spanned! {model.ident.span()=>
+        async move {
+            match message {
+                #(#arms)*
+                #unused
+            }
+        }
+    };
     quote! {
         #[automatically_derived]
         impl #generics __hm::Actor for #self_ty #where_clause {
             type Msg = #message #arguments;
+            #capacity
+            const HANDLERS: &'static [&'static str] = &[#(#names),*];
+
+            fn handler_of(message: &Self::Msg) -> ::core::primitive::u32 {
+                match *message {
+                    #(#numbers)*
+                    #unused_number
+                }
+            }
 
             #(#hooks)*
 
@@ -130,16 +216,10 @@ fn actor_impl(model: &Model, message: &Ident, variants: &[Ident]) -> TokenStream
             ) -> impl ::core::future::Future<
                 Output = ::core::result::Result<(), __hm::Failure>,
             > + ::core::marker::Send {
-                async move {
-                    match message {
-                        #(#arms)*
-                        #unused
-                    }
-                }
+                #dispatch
             }
 
             fn decode(incoming: __hm::Incoming<'_>) -> __hm::Opened<Self::Msg> {
-                let key = incoming.key();
                 #(#table)*
                 incoming.unknown()
             }
@@ -151,7 +231,14 @@ fn dispatch_call(model: &Model, handler: &Handler) -> TokenStream {
     let self_ty = &model.self_ty;
     let method = &handler.method;
     let reply = handler.reply.as_ref().map(|_| quote!(, reply));
-    let mut call = quote_spanned!(method.span()=> <#self_ty>::#method(self, cx, message #reply));
+    let message = match &handler.generated {
+        None => quote!(, message),
+        Some(generated) => {
+            let names = generated.fields.iter().map(|(name, _)| name);
+            quote!(#(, message.#names)*)
+        }
+    };
+    let mut call = quote_spanned!(method.span()=> <#self_ty>::#method(self, cx #message #reply));
     if handler.returns.is_none() {
         call = match handler.is_async {
             true => quote!(async { #call.await; __hm::done() }),
@@ -162,36 +249,60 @@ fn dispatch_call(model: &Model, handler: &Handler) -> TokenStream {
         true => quote!(__hm::OnError::Reply),
         false => quote!(__hm::OnError::Fail),
     };
-    let slot = match handler.reply {
-        None => quote!(reply),
-        Some(_) => quote!(__hm::ReplyTo::nobody()),
-    };
-    match handler.is_async {
-        true => quote!(__hm::answer(cx, #slot, #policy, #call).await),
-        false => quote!(__hm::answer_now(cx, #slot, #policy, move || #call)),
+    // The span makes errors about the return type point at it.
+    let span = handler
+        .returns
+        .as_ref()
+        .map_or(method.span(), Spanned::span);
+    // A handler that replies by hand takes the slot, and leaves on whose behalf it runs.
+    match (handler.is_async, &handler.reply) {
+        (true, None) => quote_spanned!(span=> __hm::answer(cx, reply, #policy, #call).await),
+        (false, None) => {
+            quote_spanned!(span=> __hm::answer_now(cx, reply, #policy, move || #call))
+        }
+        (true, Some(_)) => {
+            quote_spanned!(span=> __hm::answer_by_hand(cx, reply.behalf(), #policy, #call).await)
+        }
+        (false, Some(_)) => {
+            quote_spanned!(span=> __hm::answer_now_by_hand(cx, reply.behalf(), #policy, move || #call))
+        }
     }
 }
 
 fn hook_method(model: &Model, hook: &Hook) -> TokenStream {
     let self_ty = &model.self_ty;
     let (cfgs, method) = (&hook.cfgs, &hook.method);
-    let (extra, pass, output) = match hook.method.to_string().as_str() {
-        "cleanup" => (quote!(, exit: &__hm::Exit), quote!(, exit), quote!(())),
+    let (extra, argument, output) = match hook.method.to_string().as_str() {
+        "cleanup" => (quote!(, exit: &__hm::Exit), Some("exit"), quote!(())),
         "on_child" => (
             quote!(, event: &__hm::ChildEvent),
-            quote!(, event),
+            Some("event"),
             quote!(__hm::Directive),
         ),
         "on_undeliverable" => (
             quote!(, undelivered: __hm::Undelivered),
-            quote!(, undelivered),
+            Some("undelivered"),
             quote!(()),
         ),
-        _ => (quote!(), quote!(), quote!(())),
+        "on_stop" => (
+            quote!(, mode: __hm::Mode),
+            Some("mode"),
+            quote!(__hm::Departure),
+        ),
+        _ => (quote!(), None, quote!(())),
     };
+    let argument = argument.map(|argument| Ident::new(argument, method.span()));
+    let pass = argument.map(|argument| quote!(, #argument));
+    let decides = (hook.method == "on_stop").then(|| {
+        quote! {
+            #(#cfgs)*
+            const DECIDES_STOP: bool = true;
+        }
+    });
     let wait = hook.is_async.then(|| quote!(.await));
     let call = quote_spanned!(method.span()=> <#self_ty>::#method(self, cx #pass) #wait);
     quote! {
+        #decides
         #(#cfgs)*
         async fn #method(
             &mut self,
@@ -222,11 +333,14 @@ fn handler_impls(
         (None, None) => quote!(()),
     };
     let accepts = (!is_local(model, handler)).then(|| {
+        let reply = quote_spanned! {returns_span(handler)=>
+            type Reply = <Self as __hm::Handler<#ty>>::Reply;
+        };
         quote_spanned! {ty.span()=>
             #(#cfgs)*
             #[automatically_derived]
             impl __hm::Accepts<#ty> for #self_ty {
-                type Reply = <Self as __hm::Handler<#ty>>::Reply;
+                #reply
             }
         }
     });
@@ -297,6 +411,12 @@ fn named_impls(model: &Model) -> TokenStream {
 
         #spawn
     }
+}
+
+/// Returns where errors about the reply of `handler` are to point.
+fn returns_span(handler: &Handler) -> Span {
+    let returns = handler.reply.as_ref().or(handler.returns.as_ref());
+    returns.map_or_else(|| handler.method.span(), Spanned::span)
 }
 
 /// Tells whether the message of `handler` never comes from another process.

@@ -1,21 +1,27 @@
 //! What `#[actor]` reads: the handlers and hooks of an impl, checked, or the mistakes in it.
 
+mod handler;
+
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
-use syn::parse::{Parse, ParseStream, Parser};
+use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{
     Attribute, Error, Expr, ExprLit, FnArg, Generics, ImplItem, ImplItemFn, ItemImpl, Lit, LitStr,
-    Meta, MetaNameValue, Result, ReturnType, Token, Type,
+    Meta, MetaNameValue, PatType, Result, Token, Type,
 };
 
+use self::handler::parse_handler;
+pub(super) use self::handler::{Generated, Handler};
+
 /// The hooks that an actor may have, and the number of their arguments after `&mut self`.
-const HOOKS: [(&str, usize); 4] = [
+const HOOKS: [(&str, usize); 5] = [
     ("init", 1),
     ("cleanup", 2),
     ("on_child", 2),
     ("on_undeliverable", 2),
+    ("on_stop", 2),
 ];
 
 /// An impl whose attributes for us are taken out, and what they said.
@@ -33,6 +39,7 @@ pub(super) struct Model {
     pub(super) ident: Ident,
     pub(super) generics: Generics,
     pub(super) spawn: Option<LitStr>,
+    pub(super) capacity: Option<Expr>,
     pub(super) handlers: Vec<Handler>,
     pub(super) hooks: Vec<Hook>,
 }
@@ -43,27 +50,6 @@ impl Model {
     pub(super) fn is_generic(&self) -> bool {
         !self.generics.params.is_empty()
     }
-}
-
-/// One `#[handler]`.
-pub(super) struct Handler {
-    pub(super) cfgs: Vec<Attribute>,
-    pub(super) method: Ident,
-    pub(super) message: Type,
-    pub(super) returns: Option<Type>,
-    /// The type of the third argument, for a handler that replies by hand.
-    pub(super) reply: Option<Type>,
-    pub(super) is_async: bool,
-    pub(super) options: HandlerOptions,
-}
-
-/// What stands in the parentheses of `#[handler(..)]`.
-#[derive(Default)]
-pub(super) struct HandlerOptions {
-    /// An error answers the caller and the actor goes on.
-    pub(super) replies_errors: bool,
-    /// The message cannot come from another process.
-    pub(super) local: bool,
 }
 
 /// One `#[hook]`.
@@ -80,7 +66,7 @@ pub(super) fn parse(args: TokenStream, item: TokenStream) -> Result<Parsed> {
         Error::new(error.span(), advice)
     })?;
     let mut errors = Errors::default();
-    let spawn = errors.keep(parse_args(args)).flatten();
+    let ActorOptions { spawn, capacity } = errors.keep(parse_args(args)).unwrap_or_default();
     if let Some((_, trait_path, _)) = &item.trait_ {
         errors.push(
             trait_path,
@@ -111,6 +97,14 @@ pub(super) fn parse(args: TokenStream, item: TokenStream) -> Result<Parsed> {
         );
     }
     let (handlers, hooks) = parse_methods(&mut item, &mut errors);
+    if !item.generics.params.is_empty() {
+        for generated in handlers.iter().filter_map(|h| h.generated.as_ref()) {
+            errors.push(
+                &generated.ident,
+                "the messages of a generic actor are not made by the macro: declare a struct",
+            );
+        }
+    }
     let can_be_actor = item.trait_.is_none() && item.generics.lifetimes().next().is_none();
     let ident = ident.filter(|_| can_be_actor);
     let model = ident.map(|ident| Model {
@@ -118,6 +112,7 @@ pub(super) fn parse(args: TokenStream, item: TokenStream) -> Result<Parsed> {
         ident,
         generics: item.generics.clone(),
         spawn,
+        capacity,
         handlers,
         hooks,
     });
@@ -128,8 +123,17 @@ pub(super) fn parse(args: TokenStream, item: TokenStream) -> Result<Parsed> {
     })
 }
 
-fn parse_args(args: TokenStream) -> Result<Option<LitStr>> {
-    let mut spawn = None;
+/// What stands in the parentheses of `#[actor(..)]`.
+#[derive(Default)]
+struct ActorOptions {
+    /// The name to spawn by.
+    spawn: Option<LitStr>,
+    /// How many messages may wait.
+    capacity: Option<Expr>,
+}
+
+fn parse_args(args: TokenStream) -> Result<ActorOptions> {
+    let mut options = ActorOptions::default();
     for meta in Punctuated::<Meta, Token![,]>::parse_terminated.parse2(args)? {
         match meta {
             Meta::NameValue(pair) if pair.path.is_ident("spawn") => {
@@ -137,17 +141,23 @@ fn parse_args(args: TokenStream) -> Result<Option<LitStr>> {
                 if name.value().is_empty() {
                     return Err(Error::new(name.span(), "the name to spawn by is empty"));
                 }
-                if spawn.replace(name).is_some() {
+                if options.spawn.replace(name).is_some() {
                     return Err(Error::new(pair.span(), "`spawn` is given twice"));
                 }
             }
+            Meta::NameValue(pair) if pair.path.is_ident("capacity") => {
+                let span = pair.span();
+                if options.capacity.replace(pair.value).is_some() {
+                    return Err(Error::new(span, "`capacity` is given twice"));
+                }
+            }
             other => {
-                let text = "unknown option of `#[actor]`; there is `spawn = \"name\"`";
+                let text = "unknown option of `#[actor]`; there are `spawn = \"name\"` and `capacity = 100`";
                 return Err(Error::new(other.span(), text));
             }
         }
     }
-    Ok(spawn)
+    Ok(options)
 }
 
 fn parse_methods(item: &mut ItemImpl, errors: &mut Errors) -> (Vec<Handler>, Vec<Hook>) {
@@ -192,70 +202,24 @@ fn parse_methods(item: &mut ItemImpl, errors: &mut Errors) -> (Vec<Handler>, Vec
     (handlers, hooks)
 }
 
-fn parse_handler(method: &ImplItemFn, attribute: &Attribute) -> Result<Handler> {
-    let options = match &attribute.meta {
-        Meta::Path(_) => HandlerOptions::default(),
-        Meta::List(list) => list.parse_args()?,
-        Meta::NameValue(pair) => return Err(Error::new(pair.span(), "write `#[handler(..)]`")),
-    };
-    check_signature(method, "a handler")?;
-    let types = argument_types(method);
-    let (message, reply) = match types.as_slice() {
-        [_, message] => (message, None),
-        [_, message, reply] => (message, Some(reply)),
-        [] | [_] => {
-            let text =
-                "a handler takes a message: `fn add(&mut self, cx: &Cx<'_, Self>, add: Add)`";
-            return Err(Error::new(method.sig.ident.span(), text));
-        }
-        [_, _, _, more, ..] => {
-            let text =
-                "a handler takes a context, a message, and if it replies by hand a `ReplyTo`";
-            return Err(Error::new(more.span(), text));
-        }
-    };
-    if matches!(message, Type::Reference(_)) {
-        return Err(Error::new(
-            message.span(),
-            "a message is passed by value, not by reference",
-        ));
-    }
-    if let Some(reply) = reply.filter(|_| options.replies_errors) {
-        let text = "`on_error = \"reply\"` has nothing to reply to: this handler replies by hand";
-        return Err(Error::new(reply.span(), text));
-    }
-    Ok(Handler {
-        cfgs: cfgs(method),
-        method: method.sig.ident.clone(),
-        message: message.clone(),
-        returns: match &method.sig.output {
-            ReturnType::Default => None,
-            ReturnType::Type(_, ty) => Some((**ty).clone()),
-        },
-        reply: reply.cloned(),
-        is_async: method.sig.asyncness.is_some(),
-        options,
-    })
-}
-
 fn parse_hook(method: &ImplItemFn, attribute: &Attribute) -> Result<Hook> {
     if !matches!(attribute.meta, Meta::Path(_)) {
         return Err(Error::new(attribute.span(), "`#[hook]` takes no options"));
     }
     let name = method.sig.ident.to_string();
-    let Some((_, arguments)) = HOOKS.iter().find(|(hook, _)| *hook == name) else {
+    let Some((_, expected)) = HOOKS.iter().find(|(hook, _)| *hook == name) else {
         let names: Vec<String> = HOOKS.iter().map(|(hook, _)| format!("`{hook}`")).collect();
         let text = format!("there is no hook `{name}`; hooks are {}", names.join(", "));
         return Err(Error::new(method.sig.ident.span(), text));
     };
     check_signature(method, "a hook")?;
-    let found = argument_types(method).len();
-    if found != *arguments {
-        let text = format!("`{name}` takes {arguments} arguments after `&mut self`, not {found}");
+    let found = arguments(method).count();
+    if found != *expected {
+        let text = format!("`{name}` takes {expected} arguments after `&mut self`, not {found}");
         return Err(Error::new(method.sig.ident.span(), text));
     }
     Ok(Hook {
-        cfgs: cfgs(method),
+        cfgs: attributes(method, "cfg"),
         method: method.sig.ident.clone(),
         is_async: method.sig.asyncness.is_some(),
     })
@@ -295,16 +259,12 @@ fn check_signature(method: &ImplItemFn, what: &str) -> Result<()> {
     Ok(())
 }
 
-fn argument_types(method: &ImplItemFn) -> Vec<Type> {
-    let typed = method
-        .sig
-        .inputs
-        .iter()
-        .filter_map(|argument| match argument {
-            FnArg::Typed(typed) => Some((*typed.ty).clone()),
-            FnArg::Receiver(_) => None,
-        });
-    typed.collect()
+fn arguments(method: &ImplItemFn) -> impl Iterator<Item = &PatType> {
+    let inputs = method.sig.inputs.iter();
+    inputs.filter_map(|argument| match argument {
+        FnArg::Typed(typed) => Some(typed),
+        FnArg::Receiver(_) => None,
+    })
 }
 
 fn take_attribute(method: &mut ImplItemFn, name: &str) -> Option<Attribute> {
@@ -315,11 +275,10 @@ fn take_attribute(method: &mut ImplItemFn, name: &str) -> Option<Attribute> {
     Some(method.attrs.remove(idx))
 }
 
-fn cfgs(method: &ImplItemFn) -> Vec<Attribute> {
-    method
-        .attrs
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("cfg"))
+fn attributes(method: &ImplItemFn, name: &str) -> Vec<Attribute> {
+    let attributes = method.attrs.iter();
+    attributes
+        .filter(|attribute| attribute.path().is_ident(name))
         .cloned()
         .collect()
 }
@@ -331,34 +290,6 @@ fn string(pair: &MetaNameValue) -> Result<LitStr> {
             ..
         }) => Ok(text.clone()),
         other => Err(Error::new(other.span(), "a string literal is expected")),
-    }
-}
-
-impl Parse for HandlerOptions {
-    fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let mut options = Self::default();
-        for meta in Punctuated::<Meta, Token![,]>::parse_terminated(input)? {
-            match &meta {
-                Meta::Path(path) if path.is_ident("local") => options.local = true,
-                Meta::NameValue(pair) if pair.path.is_ident("on_error") => {
-                    let text = string(pair)?;
-                    options.replies_errors = match text.value().as_str() {
-                        "reply" => true,
-                        "fail" => false,
-                        _ => {
-                            let text = "`on_error` is \"reply\" or \"fail\"";
-                            return Err(Error::new(pair.value.span(), text));
-                        }
-                    };
-                }
-                other => {
-                    let text = "unknown option of `#[handler]`; there are `local` and \
-                                `on_error = \"reply\"`";
-                    return Err(Error::new(other.span(), text));
-                }
-            }
-        }
-        Ok(options)
     }
 }
 

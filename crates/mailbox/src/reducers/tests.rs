@@ -8,7 +8,7 @@ use crate::fold::{Fold, Folder};
 
 /// Folds `inputs` in a tree: `shape` says how they are cut up, `shuffle` in which order the parts and
 /// their members arrive. Everything but the last fold goes through the encoded form.
-fn in_a_tree<R: Reducer>(
+pub(crate) fn in_a_tree<R: Reducer>(
     reducer: &R,
     inputs: &[R::Input],
     shape: &[usize],
@@ -55,7 +55,7 @@ fn shuffled<T>(items: &mut [T], mut seed: u64) {
 }
 
 prop_compose! {
-    fn a_tree()(shape in prop::collection::vec(0_usize..6, 0..6), shuffle in any::<u64>())
+    pub(crate) fn a_tree()(shape in prop::collection::vec(0_usize..6, 0..6), shuffle in any::<u64>())
         -> (Vec<usize>, u64) { (shape, shuffle) }
 }
 

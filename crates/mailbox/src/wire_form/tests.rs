@@ -80,7 +80,7 @@ fn check_refused(change: impl FnOnce(&mut EnvelopeHeader), expected: &str) {
 
 #[test]
 fn bad_headers_are_refused() {
-    check_refused(|header| header.flags = 0b100, "unknown flags 0b00000100");
+    check_refused(|header| header.flags = 0b1_0000, "unknown flags 0b00010000");
     check_refused(
         |header| header.flags = FLAG_BOUNCE | FLAG_SILENT,
         "which takes none",

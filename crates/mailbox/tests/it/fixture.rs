@@ -114,8 +114,13 @@ impl Node {
         bounce.expect("a message should have bounced").unwrap()
     }
 
+    /// Returns the next bounce if there is one.
+    pub(crate) fn try_bounced(&mut self) -> Option<Undelivered> {
+        self.undelivered.try_recv().ok()
+    }
+
     pub(crate) fn no_bounce(&mut self) {
-        if let Ok(undelivered) = self.undelivered.try_recv() {
+        if let Some(undelivered) = self.try_bounced() {
             panic!("{undelivered}");
         }
     }

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::StreamExt;
-use hypermesh_mailbox::{Cause, Envelope, Location, Mailbox, Port, PortSendReason, RecvError};
+use hypermesh_mailbox::{
+    Cause, Envelope, Location, Mailbox, Port, PortRef, PortSendReason, RecvError,
+};
 
 use crate::fixture::{Node, Sender, soon, spawn};
 
@@ -377,4 +379,92 @@ async fn a_mailbox_refuses_what_is_not_for_its_ports() {
         Port::Handler(hypermesh_wire::TypeKey::of("x")),
         Cause::NoHandler,
     );
+}
+
+#[tokio::test]
+async fn what_waits_when_the_owner_ends_is_received_or_comes_back_with_its_status() {
+    let mut node = Node::alone();
+    let mailbox = node.mailbox("a");
+    let cx = Sender::of(&mailbox);
+    let (handle, mut drained) = mailbox.open_port::<u32>();
+    let (other, stopped) = mailbox.open_port::<u32>();
+    let (once, once_stopped) = mailbox.open_once_port::<u32>();
+    for port in [handle.bind(), other.bind()] {
+        (0..3).for_each(|n| port.send(&cx, n));
+    }
+    once.bind().send(&cx, 3);
+    mailbox.close("stopped");
+    assert_eq!(drained.drain(), [0, 1, 2]);
+    drop((stopped, once_stopped));
+    for n in 0..4 {
+        let bounce = node.bounced().await;
+        // A port for one message is gone as soon as it has that one.
+        let expected = match n {
+            3 => Cause::PortGone,
+            _ => Cause::OwnerExited("stopped".into()),
+        };
+        assert_eq!(bounce.cause, expected);
+        assert_eq!(bounce.payload.unwrap().take::<u32>().unwrap(), n);
+    }
+    node.no_bounce();
+}
+
+#[tokio::test]
+async fn nothing_that_is_refused_removes_a_port() {
+    let mut node = Node::alone();
+    let mailbox = node.mailbox("a");
+    let (handle, mut receiver) = mailbox.open_bounded_port::<u32>(1);
+    let (once, once_receiver) = mailbox.open_once_port::<u32>();
+    let (port, once) = (handle.bind(), once.bind());
+    for round in 0..100 {
+        for id in [port.id(), once.id()] {
+            let wrong = Envelope::new(id, Location::NONE, mailbox.id(), true);
+            node.gateway.post(wrong);
+            assert_eq!(node.bounced().await.cause.kind(), "wrong_type");
+        }
+        (0..2).for_each(|_| port.send(&Sender::of(&mailbox), round));
+        assert_eq!(node.bounced().await.cause, Cause::QueueFull);
+        assert_eq!((receiver.drain(), mailbox.n_ports()), (vec![round], 2));
+    }
+    once.send(&Sender::of(&mailbox), 7);
+    assert_eq!((soon(once_receiver).await, mailbox.n_ports()), (Ok(7), 1));
+}
+
+#[tokio::test]
+async fn many_ports_are_awaited_together_and_cancelled_waits_lose_nothing() {
+    let node = Node::alone();
+    let mailbox = node.mailbox("a");
+    let mut rng = hypermesh_testkit::Seed::from_env().rng();
+    let (handles, mut receivers): (Vec<_>, Vec<_>) =
+        (0..8).map(|_| mailbox.open_port::<u64>()).unzip();
+    let mut received = vec![Vec::new(); 8];
+    for n in 0..10_000 {
+        handles[rng.below(8) as usize].send(n).unwrap();
+        if rng.below(3) == 0 {
+            continue;
+        }
+        // All waits but one are cancelled each time.
+        let waits = receivers
+            .iter_mut()
+            .map(|receiver| Box::pin(receiver.recv()));
+        let (message, idx, _) = soon(futures_util::future::select_all(waits)).await;
+        received[idx].push(message.unwrap());
+    }
+    for (receiver, received) in receivers.iter_mut().zip(&mut received) {
+        received.extend(receiver.drain());
+        assert!(received.is_sorted());
+    }
+    assert_eq!(received.concat().len(), 10_000);
+}
+
+#[tokio::test]
+async fn refs_compare_by_id_alone() {
+    let node = Node::alone();
+    let (handle, _receiver) = node.mailbox("a").open_port::<u32>();
+    let (near, elsewhere) = (handle.bind(), Location::at("tcp:h:1".parse().unwrap()));
+    let far = PortRef::<u32>::new(near.id(), elsewhere, None);
+    assert_ne!(near.location(), far.location());
+    assert_eq!(near, far);
+    let refs: std::collections::HashSet<_> = [near, far].into();
+    assert_eq!(refs.len(), 1);
 }

@@ -162,7 +162,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
     #[inline]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         let left = self.varint::<64>()?;
-        self.nested(|decoder| visitor.visit_seq(Elements { decoder, left }))
+        self.nested(|decoder| visitor.visit_seq(Elements::new(decoder, left)))
     }
 
     #[inline]
@@ -186,7 +186,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
         self.nested(|decoder| {
             let left_before = decoder.rest.len();
             visitor.visit_map(Entries {
-                elements: Elements { decoder, left },
+                elements: Elements::new(decoder, left),
                 left_before,
             })
         })
@@ -244,12 +244,25 @@ impl<'de> de::SeqAccess<'de> for Fields<'_, 'de> {
 struct Elements<'a, 'de> {
     decoder: &'a mut Decoder<'de>,
     left: u64,
+    /// For how many to make room (INV-2).
+    room: usize,
 }
 
-impl Elements<'_, '_> {
-    /// Returns how many elements to make room for (INV-2).
+impl<'a, 'de> Elements<'a, 'de> {
+    #[inline]
+    fn new(decoder: &'a mut Decoder<'de>, left: u64) -> Self {
+        let room = decoder.reserve(left);
+        Self {
+            decoder,
+            left,
+            room,
+        }
+    }
+
+    /// Returns how many elements to make room for, to a visitor that asks before it reads (INV-2).
+    #[inline]
     fn hint(&self) -> usize {
-        self.left.min(self.decoder.rest.len() as u64) as usize
+        self.left.min(self.room as u64) as usize
     }
 
     /// Ends the element before which `left_before` bytes were left, and counts it if it took no byte (INV-3).

@@ -150,6 +150,39 @@ fn an_announced_length_allocates_no_more_than_was_received() {
     check_memory::<hypermesh_wire::Blob>(&[&[0], &body[..]].concat());
 }
 
+/// Returns what is allocated to decode a body of `len` bytes in which each of as many levels as are allowed announces 2^40 elements.
+fn allocated_by_levels(len: usize) -> usize {
+    let levels = TWO_TO_40.repeat(MAX_DEPTH as usize);
+    let payload = payload(&[&levels[..], &vec![0; len - levels.len()]].concat());
+    let (result, allocated) = counted(|| decode::<Chain>(&payload));
+    assert!(result.is_err());
+    allocated.bytes
+}
+
+#[test]
+fn inv2_announced_lengths_of_many_levels_reserve_no_more_than_one() {
+    for len in [1 << 10, 4 << 10, 32 << 10, 256 << 10, 1 << 20] {
+        let bytes = allocated_by_levels(len);
+        // Room for one element for each byte, and for the few that each level takes when nothing is left for it.
+        let limit = len * size_of::<Chain>() + MAX_DEPTH as usize * 4 * size_of::<Chain>();
+        assert!(bytes <= limit + 1024, "{bytes} bytes for {len}");
+    }
+}
+
+#[test]
+fn inv2_room_is_made_for_all_that_a_body_holds() {
+    // Each sequence is reserved once, with nothing to spare, however many there are and whatever they hold.
+    let nested = vec![vec![Some(7_u8); 100]; 100];
+    let payload = encode(&nested).unwrap();
+    let (decoded, allocated) = counted(|| decode::<Vec<Vec<Option<u8>>>>(&payload));
+    assert_eq!(decoded.unwrap(), nested);
+    let exact = 100 * size_of::<Vec<Option<u8>>>() + 100 * 100 * size_of::<Option<u8>>();
+    assert_eq!((allocated.calls, allocated.bytes), (101, exact));
+    let bytes = encode(&vec![vec![7_u8; 100]; 100]).unwrap();
+    let (_, allocated) = counted(|| decode::<Vec<Vec<u8>>>(&bytes).unwrap());
+    assert_eq!(allocated.calls, 101);
+}
+
 #[test]
 fn elements_of_size_zero_are_limited_on_both_sides() {
     check::<Vec<()>>(&TWO_TO_40, DecodeError::TooManyEmpty { max: MAX_EMPTY });

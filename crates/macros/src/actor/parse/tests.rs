@@ -49,6 +49,14 @@ fn good_methods_are_taken() {
         quote! { #[hook] async fn init(&mut self, cx: C) -> Result<()> {} },
         "",
     );
+    check(
+        quote! { #[handler(message = Add)] fn add(&mut self, cx: C, mut n: u64, r: a::ReplyTo<u8>) {} },
+        "",
+    );
+    check(
+        quote! { #[handler(message = Get, derive(Clone, Debug))] async fn get(&self, cx: C) {} },
+        "",
+    );
     check(quote! { fn helper() {} const N: usize = 1; }, "");
 }
 
@@ -85,6 +93,37 @@ fn every_mistake_has_its_text() {
     check(
         quote! { #[handler(on_error = "reply")] fn f(&mut self, c: C, m: M, r: ReplyTo<u8>) {} },
         "replies by hand",
+    );
+    check(
+        quote! { #[handler] fn f(&mut self, cx: C, a: A, b: B, c: D) {} },
+        "`#[handler(message = Name)]`",
+    );
+    check(
+        quote! { #[handler(message = "Add")] fn f(&mut self, cx: C, n: u64) {} },
+        "the name of a struct is expected",
+    );
+    check(
+        quote! { #[handler(derive(Clone))] fn f(&mut self, cx: C, m: M) {} },
+        "`derive` is for a message that is made here",
+    );
+    check(
+        quote! { #[handler(message = Add)] fn f(&mut self) {} },
+        "takes a context",
+    );
+    check(
+        quote! { #[handler(message = Add)] fn f(&mut self, cx: C, _: u64) {} },
+        "needs a name",
+    );
+    check(
+        quote! { #[handler(message = Add)] fn f(&mut self, cx: C, n: &u64) {} },
+        "passed by value",
+    );
+    check(
+        quote! {
+            #[handler] fn f(&mut self, cx: C, m: Add) {}
+            #[handler(message = Add)] fn g(&mut self, cx: C, n: u64) {}
+        },
+        "`f` handles this message already",
     );
     check(
         quote! { #[hook] fn start(&mut self, cx: C) {} },
@@ -127,4 +166,6 @@ fn the_attribute_belongs_on_an_inherent_impl() {
         mistakes(quote!(spawn = "a"), quote! { impl<T> A<T> {} }).len(),
         1
     );
+    let made = quote! { impl<T> A<T> { #[handler(message = M)] fn f(&mut self, cx: C, t: T) {} } };
+    assert_eq!(mistakes(quote!(), made).len(), 1);
 }

@@ -1,11 +1,10 @@
-//! The process at the other end: started with the figure, ended with it.
+//! The process at the other end: the program starts itself in a role; started with the figure, ended with it.
 
 use std::env;
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use hypermesh_benches::{Allocations, Outcome};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -13,31 +12,39 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::task;
 use tokio::time::timeout;
 
-use crate::role::Role;
+use crate::{Allocations, Outcome};
+
+/// How the argument of a role begins.
+const PREFIX: &str = "role:";
 
 /// How long anything may take that a figure waits for: longer than the slowest, and a bound for a bug.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// What a reader says when it has read as many messages as it was told to.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Batch {
+pub struct Batch {
     /// What it asked the allocator for meanwhile, if it counts.
-    pub(crate) allocations: Allocations,
+    pub allocations: Allocations,
 }
 
 /// A child process that this one reads lines from. It is killed and waited for when this goes; when this
 /// process dies before that, the end of its standard input ends it.
 #[derive(Debug)]
-pub(crate) struct Peer {
+pub struct Peer {
     child: Child,
     lines: BufReader<Receiver>,
 }
 
 impl Peer {
     /// Starts this program in `role`.
-    pub(crate) fn start(role: &Role, stdin: Stdio) -> Outcome<Self> {
+    ///
+    /// # Errors
+    ///
+    /// The operating system's.
+    pub fn start(role: &impl Serialize, stdin: Stdio) -> Outcome<Self> {
+        let argument = format!("{PREFIX}{}", serde_json::to_string(role)?);
         let mut child = Command::new(env::current_exe()?)
-            .arg(role.argument()?)
+            .arg(argument)
             .stdin(stdin)
             .stdout(Stdio::piped())
             .spawn()?;
@@ -47,7 +54,11 @@ impl Peer {
     }
 
     /// Waits for what the child says next.
-    pub(crate) async fn hear<T: DeserializeOwned>(&mut self) -> Outcome<T> {
+    ///
+    /// # Errors
+    ///
+    /// When the child has ended, says something else, or says nothing for [`DEADLINE`].
+    pub async fn hear<T: DeserializeOwned>(&mut self) -> Outcome<T> {
         let mut line = String::new();
         let n = timeout(DEADLINE, self.lines.read_line(&mut line))
             .await
@@ -67,14 +78,35 @@ impl Drop for Peer {
     }
 }
 
+/// Returns the role of this process; `None` in the benchmark itself.
+///
+/// # Errors
+///
+/// When its first argument begins like a role and is none.
+pub fn role_of_this_process<R: DeserializeOwned>() -> Outcome<Option<R>> {
+    let argument = env::args().nth(1);
+    let role = argument
+        .as_deref()
+        .and_then(|text| text.strip_prefix(PREFIX));
+    Ok(role.map(serde_json::from_str).transpose()?)
+}
+
 /// Says `value` to the parent.
-pub(crate) fn say(value: &impl Serialize) -> Outcome<()> {
+///
+/// # Errors
+///
+/// When it has no encoding.
+pub fn say(value: &impl Serialize) -> Outcome<()> {
     println!("{}", serde_json::to_string(value)?);
     Ok(())
 }
 
 /// Waits until the parent has closed the standard input of this process, or has died.
-pub(crate) async fn parent_gone() -> Outcome<()> {
+///
+/// # Errors
+///
+/// When the input cannot be read.
+pub async fn parent_gone() -> Outcome<()> {
     task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
     Ok(())
 }
