@@ -7,6 +7,7 @@
 //! - **INV-2**: nothing of a user is called under a lock of the proc.
 
 mod groups;
+mod listeners;
 mod names;
 
 use std::fmt;
@@ -14,13 +15,15 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, RwLock};
 
 use hypermesh_mailbox::{
     ActorId, AttachError, Attachment, Cause, DeathWatch, Envelope, Gateway, Location,
-    MailboxSender, Port, PortId, PortRef, ProcId, Rejected, SendContext,
+    MailboxSender, Port, ProcId, Rejected,
 };
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use self::groups::Groups;
 pub use self::groups::{ActorGroup, GroupWatch};
+use self::listeners::Listeners;
+pub use self::listeners::{Coordinator, TooManySubscribers};
 use self::names::Names;
 pub use self::names::{LookupError, RegisterError};
 use crate::actor::{Actor, Referable};
@@ -39,11 +42,7 @@ use crate::reply_header::ReplyHeader;
 use crate::router::Router;
 use crate::service::services;
 use crate::shutdown::Shutdown;
-use crate::supervision::SupervisionEvent;
 use crate::table::{Table, Zombie};
-
-/// How many subscribers of supervision events a proc has at most.
-const MAX_SUBSCRIBERS: usize = 16 * 1024;
 
 /// What a proc is made of.
 #[derive(Clone, Debug)]
@@ -93,9 +92,6 @@ pub struct Proc {
     _owner: Option<Arc<Owner>>,
 }
 
-/// Whom a proc tells of failures that nobody handled.
-pub type Coordinator = Arc<dyn Fn(SupervisionEvent) + Send + Sync>;
-
 pub(crate) struct Shared {
     pub(crate) id: ProcId,
     name: Arc<str>,
@@ -103,8 +99,7 @@ pub(crate) struct Shared {
     runtime: Handle,
     pub(crate) table: Table,
     pending: Arc<PendingCalls>,
-    coordinator: Mutex<Option<Coordinator>>,
-    subscribers: Mutex<Vec<Subscriber>>,
+    listeners: Listeners,
     services: RwLock<Vec<(u8, Arc<dyn MailboxSender>)>>,
     attachment: Mutex<Option<Attachment>>,
     /// Made with the first question to another proc: most procs of a program ask nobody.
@@ -115,14 +110,6 @@ pub(crate) struct Shared {
     pub(crate) spawned: Notify,
     names: Names,
     groups: Groups,
-}
-
-/// Who hears of the ends of actors without a parent.
-#[derive(Clone)]
-struct Subscriber {
-    events: PortRef<SupervisionEvent>,
-    /// The key of the only actor of interest, or all.
-    actor: Option<u64>,
 }
 
 /// Ends the proc when the last user lets go of it.
@@ -160,8 +147,7 @@ impl Proc {
             runtime,
             table: Table::new(id),
             pending: Arc::default(),
-            coordinator: Mutex::default(),
-            subscribers: Mutex::default(),
+            listeners: Listeners::default(),
             services: RwLock::default(),
             attachment: Mutex::default(),
             deaths: OnceLock::new(),
@@ -274,44 +260,6 @@ impl Proc {
         self.shared.pending.n_late()
     }
 
-    /// Sets whom to tell of a failure that reached the root of a tree of actors, or of one that had no
-    /// parent any more. Without a coordinator such failures are logged.
-    ///
-    /// It is called on the thread of the actor that failed, and must not block.
-    pub fn set_coordinator(&self, coordinator: Coordinator) {
-        let new = Some(coordinator);
-        let old = std::mem::replace(&mut *self.shared.lock_coordinator(), new);
-        drop(old);
-    }
-
-    /// Sends the end of every actor without a parent to `events`, or of the one with the key `actor`
-    /// only.
-    ///
-    /// # Errors
-    ///
-    /// [`TooManySubscribers`] when there are more than anybody needs.
-    pub fn subscribe(
-        &self,
-        events: PortRef<SupervisionEvent>,
-        actor: Option<u64>,
-    ) -> Result<(), TooManySubscribers> {
-        let mut subscribers = self.shared.lock_subscribers();
-        if MAX_SUBSCRIBERS <= subscribers.len() {
-            return Err(TooManySubscribers {
-                proc: self.shared.id,
-            });
-        }
-        subscribers.push(Subscriber { events, actor });
-        Ok(())
-    }
-
-    /// Forgets the subscribers that listen on `port`.
-    pub(crate) fn unsubscribe(&self, port: PortId) {
-        self.shared
-            .lock_subscribers()
-            .retain(|subscriber| subscriber.events.id() != port);
-    }
-
     pub(crate) fn agent_id(&self) -> ActorId {
         self.shared.id.named_actor(AGENT_NAME)
     }
@@ -416,35 +364,6 @@ impl Proc {
         self.shared.names.forget(cell.core().id());
         self.shared.groups.forget(cell.core().id());
     }
-
-    /// Tells the world of the end of an actor that no parent hears of.
-    pub(crate) fn root_ended(&self, event: SupervisionEvent) {
-        if self.monitoring().parent_of(event.actor).is_some() {
-            // Its parent lives elsewhere, and is told when the exit is set.
-            return;
-        }
-        let key = event.actor.actor;
-        let interested = |subscriber: &&Subscriber| subscriber.actor.is_none_or(|a| a == key);
-        let subscribers: Vec<Subscriber> = self
-            .shared
-            .lock_subscribers()
-            .iter()
-            .filter(interested)
-            .cloned()
-            .collect();
-        let context = AgentContext(self);
-        for subscriber in subscribers {
-            subscriber.events.send(&context, event.clone());
-        }
-        if !event.exit.is_failure() {
-            return;
-        }
-        let coordinator = self.shared.lock_coordinator().clone();
-        match coordinator {
-            Some(coordinator) => coordinator(event),
-            None => tracing::error!(proc = %self.shared.id, %event, "an actor failed"),
-        }
-    }
 }
 
 /// Checks what the crates of this program have registered, once: it never changes.
@@ -456,27 +375,6 @@ fn check_registries() -> Result<(), ProcError> {
         GOOD.get_or_init(|| ());
     }
     Ok(())
-}
-
-/// Error of [`Proc::subscribe`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("proc {proc} has {MAX_SUBSCRIBERS} subscribers of supervision events already")]
-pub struct TooManySubscribers {
-    /// The proc.
-    pub proc: ProcId,
-}
-
-/// Sends on behalf of the proc's agent.
-struct AgentContext<'a>(&'a Proc);
-
-impl SendContext for AgentContext<'_> {
-    fn sender(&self) -> ActorId {
-        self.0.agent_id()
-    }
-
-    fn gateway(&self) -> &Gateway {
-        self.0.gateway()
-    }
 }
 
 impl Shared {
@@ -501,9 +399,7 @@ impl Shared {
                 .expect("nothing panics under this lock"),
         );
         drop(services);
-        *self.lock_subscribers() = Vec::new();
-        let coordinator = self.lock_coordinator().take();
-        drop(coordinator);
+        self.listeners.forget();
     }
 
     /// Completes what is expected from a proc that died.
@@ -516,18 +412,6 @@ impl Shared {
 
     fn lock_attachment(&self) -> MutexGuard<'_, Option<Attachment>> {
         self.attachment
-            .lock()
-            .expect("nothing panics under this lock")
-    }
-
-    fn lock_coordinator(&self) -> MutexGuard<'_, Option<Coordinator>> {
-        self.coordinator
-            .lock()
-            .expect("nothing panics under this lock")
-    }
-
-    fn lock_subscribers(&self) -> MutexGuard<'_, Vec<Subscriber>> {
-        self.subscribers
             .lock()
             .expect("nothing panics under this lock")
     }

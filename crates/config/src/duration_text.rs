@@ -29,14 +29,11 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
         return None;
     }
     let unit = u128::from(unit);
-    let mut nanos = whole
-        .parse::<u64>()
-        .ok()
-        .map(|whole| u128::from(whole) * unit)?;
+    let mut nanos = whole.parse::<u128>().ok()?.checked_mul(unit)?;
     let mut place = unit;
     for digit in fraction.bytes() {
         place /= 10;
-        nanos += u128::from(digit - b'0') * place;
+        nanos = nanos.checked_add(u128::from(digit - b'0') * place)?;
     }
     let secs = u64::try_from(nanos / 1_000_000_000).ok()?;
     Some(Duration::new(secs, (nanos % 1_000_000_000) as u32))
@@ -82,6 +79,12 @@ mod tests {
         ] {
             check(text, None);
         }
+        // In a smaller unit it has more digits.
+        let long = Duration::from_secs(200_000_000_000_000_000) + Duration::from_millis(100);
+        check("200000000000000000.1s", Some(long));
+        check("18446744073709551615.999999999s", Some(Duration::MAX));
         check("18446744073709551615h", None);
+        check(&format!("{}ns", u128::MAX), None);
+        check(&format!("{}1ns", u128::MAX), None);
     }
 }

@@ -101,7 +101,9 @@ async fn main() -> Result<()> {
         // Its end is the next that the keeper hears of. When he answers, the ref is that of a new shelf.
         end.ended().await;
         keeper.ask(Find(0)).await?;
-        println!("{} has {}", shelf.label(), shelf.ask(cx, Sum).await?);
+        for shelf in [&bottom, &top] {
+            println!("{} has {}", shelf.label(), shelf.ask(cx, Sum).await?);
+        }
     }
     // The third failure is one too many: the keeper fails, and his shelves are gone with him.
     _ = bottom.ask(cx, Store(-1)).await;

@@ -1,5 +1,6 @@
 //! The router of one process: its procs, its routes and its links.
 
+mod attachment;
 mod byte_budget;
 mod fail_ticket;
 mod loss_log;
@@ -18,6 +19,7 @@ use hypermesh_wire::{Any, Headers};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+pub use self::attachment::{AttachError, Attachment};
 use self::byte_budget::ByteBudget;
 pub use self::byte_budget::QueueCharge;
 use self::fail_ticket::FailTickets;
@@ -504,37 +506,6 @@ impl fmt::Debug for Gateway {
         f.debug_struct("Gateway")
             .field("served", &served)
             .finish_non_exhaustive()
-    }
-}
-
-/// Error of [`Gateway::attach`]: the proc is there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("proc {proc} is attached to this gateway already")]
-pub struct AttachError {
-    /// The proc.
-    pub proc: ProcId,
-}
-
-/// Keeps a proc attached to its gateway; dropping it detaches the proc.
-#[derive(Debug)]
-#[must_use = "dropping the attachment detaches the proc"]
-pub struct Attachment {
-    gateway: Weak<Shared>,
-    proc: ProcId,
-}
-
-impl Attachment {
-    /// Returns the proc that is attached.
-    pub fn proc(&self) -> ProcId {
-        self.proc
-    }
-}
-
-impl Drop for Attachment {
-    fn drop(&mut self) {
-        if let Some(shared) = self.gateway.upgrade() {
-            drop(shared.routes.detach(self.proc));
-        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! guard goes, nothing that carries its mark may be alive. A test that opens sockets takes an
 //! [`FdGuard`], a test that draws random values takes a [`Seed`], and a test that needs a place
 //! for socket files takes a [`SocketDir`]. A test binary that counts what is allocated has the
-//! [`CountingAllocator`], and one that replays what a fuzzer is given calls [`run_fuzz`].
+//! [`CountingAllocator`]; one that looks at what is logged calls [`subscribe`], and one that replays what a fuzzer is given calls [`run_fuzz`].
 //!
 //! Everything here blocks the calling thread, panics when it finds a fault, and reads `/proc`: it
 //! is for tests on Linux, appears under `[dev-dependencies]` alone, and depends on nothing of ours.
@@ -36,6 +36,7 @@ pub mod process;
 mod process_guard;
 mod seed;
 mod socket_dir;
+mod subscribed;
 
 pub use allocations::{Allocated, AllocationWatch, CountingAllocator, counted};
 pub use cases::{Case, run_cases};
@@ -45,3 +46,4 @@ pub use poll::wait_until;
 pub use process_guard::{MARKER_VARIABLE, ProcessGuard};
 pub use seed::{Rng, SEED_VARIABLE, Seed};
 pub use socket_dir::SocketDir;
+pub use subscribed::{Subscribed, subscribe};

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hypermesh::channel::{ChannelAddr, Endpoint, Rx, Tx};
+use hypermesh::channel::{ChannelAddr, Endpoint, RecvError, Rx, Tx};
 use hypermesh_benches::{Figure, Limit, Outcome, Report, Unit, median};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -295,7 +295,12 @@ fn take_bulk(endpoint: &Endpoint, addr: &ChannelAddr) -> Outcome<JoinSet<Outcome
 
 async fn send_back(tx: Tx<Small>, mut rx: Rx<Small>) -> Outcome<()> {
     loop {
-        tx.post(rx.recv().await?)?;
+        match rx.recv().await {
+            Ok(message) => tx.post(message)?,
+            // Whoever asked has gone.
+            Err(RecvError::Closed) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

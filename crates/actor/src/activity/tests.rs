@@ -39,7 +39,7 @@ async fn inv2_without_a_recorder_the_handler_and_the_number_of_messages_are_know
 
 #[tokio::test(start_paused = true)]
 async fn inv3_the_recorder_keeps_the_last_events() {
-    let _events = ACTOR_EVENTS.override_for_test(2);
+    let _events = ACTOR_EVENTS.override_for_thread(2);
     let activity = Activity::new();
     for (handler, took, outcome) in [
         (1, 1, EventOutcome::Handled),
@@ -61,7 +61,7 @@ async fn inv3_the_recorder_keeps_the_last_events() {
 
 #[tokio::test(start_paused = true)]
 async fn inv1_a_handler_that_does_not_end_is_read_again_and_again_and_in_the_end_was_cut_short() {
-    let _events = ACTOR_EVENTS.override_for_test(2);
+    let _events = ACTOR_EVENTS.override_for_thread(2);
     let activity = Activity::new();
     activity.begin(2);
     for seconds in [1, 2] {

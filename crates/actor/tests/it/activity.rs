@@ -47,7 +47,7 @@ impl Blocking {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_actor_that_blocks_its_thread_is_read_like_any_other() {
-    let _events = ACTOR_EVENTS.override_for_test(2);
+    let _events = ACTOR_EVENTS.override_for_thread(2);
     let proc = proc();
     let client = proc.client("client");
     let ((begun, mut has_begun), (go, go_on)) = (unbounded_channel(), channel());
@@ -147,7 +147,7 @@ async fn each_message_has_a_span_for_who_wants_them() {
     let proc = proc();
     let blocking = proc.spawn(Blocking { begun, go });
     {
-        let _subscribed = tracing::subscriber::set_default(spans);
+        let _subscribed = hypermesh_testkit::subscribe(spans);
         blocking.tell(Note(1)).unwrap();
         while blocking.activity().handled < 1 {
             next_turn().await;

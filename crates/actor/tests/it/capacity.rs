@@ -144,7 +144,7 @@ async fn a_waiting_sender_gets_the_message_back_when_the_actor_ends() {
 
 #[tokio::test]
 async fn the_mark_in_bytes_holds_for_messages_by_handle() {
-    let _mark = ACTOR_QUEUE_BYTES.override_for_test(ByteSize::kib(64));
+    let _mark = ACTOR_QUEUE_BYTES.override_for_thread(ByteSize::kib(64));
     let proc = proc();
     let store = proc.spawn(Store::default());
     let refused = (0..).find_map(|n| Some((n, store.tell(Page([1; 1024])).err()?)));
@@ -162,7 +162,7 @@ async fn the_mark_in_bytes_holds_for_messages_by_handle() {
 #[tokio::test]
 async fn above_the_mark_messages_from_elsewhere_bounce_and_nobody_else_notices() {
     const N_SENT: u64 = 40;
-    let _mark = ACTOR_QUEUE_BYTES.override_for_test(ByteSize::kib(64));
+    let _mark = ACTOR_QUEUE_BYTES.override_for_thread(ByteSize::kib(64));
     let (here, there) = two_procs();
     let client = here.client("client");
     let mut undelivered = client.undelivered();
@@ -194,7 +194,7 @@ async fn above_the_mark_messages_from_elsewhere_bounce_and_nobody_else_notices()
 
 #[tokio::test]
 async fn an_actor_whose_queue_is_full_is_stopped_all_the_same() {
-    let _mark = ACTOR_QUEUE_BYTES.override_for_test(ByteSize::kib(64));
+    let _mark = ACTOR_QUEUE_BYTES.override_for_thread(ByteSize::kib(64));
     let (here, there) = two_procs();
     let client = here.client("client");
     let mut undelivered = client.undelivered();

@@ -39,7 +39,7 @@ const ATTEMPTS: usize = 6;
 
 async fn without_descriptors(transport: ChannelTransport) {
     let log = Log::default();
-    let _guard = tracing::subscriber::set_default(log.clone());
+    let _guard = hypermesh_testkit::subscribe(log.clone());
     let (here, there) = (endpoint(), endpoint());
     let keeper = Keeper::new();
     let server = there.serve_sink(transport, keeper.clone()).unwrap();

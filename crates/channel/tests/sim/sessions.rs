@@ -84,7 +84,7 @@ struct World {
 pub(crate) async fn run(network: SimNetwork, seed: u64, ways: Ways) {
     let mut rng = Rng::new(seed);
     let overruns = Overruns::default();
-    let _guard = tracing::subscriber::set_default(overruns.clone());
+    let _guard = hypermesh_testkit::subscribe(overruns.clone());
     // In some seeds messages are so long that they travel in chunks.
     let large = rng.chance(1.0 / 16.0);
     let gateways = match ways {

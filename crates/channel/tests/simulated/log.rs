@@ -5,11 +5,11 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use hypermesh_testkit::{Subscribed, subscribe};
 use tracing::{
-    Dispatch, Event, Metadata, Subscriber,
+    Event, Metadata, Subscriber,
     field::{Field, Visit},
     span,
-    subscriber::DefaultGuard,
 };
 
 /// Keeps the texts of what these crates log, however fine.
@@ -21,13 +21,10 @@ pub(crate) struct Log {
 
 impl Log {
     /// Returns a log of what this thread says, until the second result is dropped.
-    pub(crate) fn listen() -> (Self, (Dispatch, DefaultGuard)) {
+    pub(crate) fn listen() -> (Self, Subscribed) {
         let log = Self::default();
-        // With one subscriber alone, what another thread is the first to say would be asked of that thread, which has
-        // none, and never be said.
-        let second = Dispatch::new(Self::default());
-        let guard = tracing::subscriber::set_default(log.clone());
-        (log, (second, guard))
+        let subscribed = subscribe(log.clone());
+        (log, subscribed)
     }
 
     /// Returns the lines so far.

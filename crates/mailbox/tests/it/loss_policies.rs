@@ -151,11 +151,11 @@ async fn a_million_losses_in_a_moment_write_ten_lines() {
     let lost = Envelope::new(dst, Location::NONE, mailbox.id(), 1_u32);
     let undelivered = Undelivered::new(lost, Cause::ActorNotFound);
     let lines = Arc::new(AtomicUsize::new(0));
-    tracing::subscriber::with_default(Lines(lines.clone()), || {
-        for _ in 0..1_000_000 {
-            node.gateway.log_undelivered("a", &undelivered);
-        }
-    });
+    let subscribed = hypermesh_testkit::subscribe(Lines(lines.clone()));
+    for _ in 0..1_000_000 {
+        node.gateway.log_undelivered("a", &undelivered);
+    }
+    drop(subscribed);
     assert_eq!(lines.load(Ordering::Relaxed), 10);
 }
 

@@ -126,9 +126,9 @@ async fn counters() -> (ProcMesh, ActorMeshRef<Counter>, Vec<Gateway>) {
     (mesh, counters, gateways)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_deep_tree_serves_every_rank_once_and_folds_on_the_way() {
-    let _narrow = CAST_FAN_OUT.override_for_test(2);
+    let _narrow = CAST_FAN_OUT.override_for_thread(2);
     let (mesh, counters, _gateways) = counters().await;
     let client = mesh.client();
     let cards = soon(counters.call(client, sel!(*, 1), WhoAmI))
@@ -166,11 +166,11 @@ async fn a_message_is_encoded_once_however_many_get_it() {
     assert_eq!(message.times_encoded(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_stop_that_is_gone_loses_those_behind_it_and_no_others() {
-    let _narrow = CAST_FAN_OUT.override_for_test(2);
+    let _narrow = CAST_FAN_OUT.override_for_thread(2);
     // Hosts give up soon on one that does not listen.
-    let _short = CONNECT_TIMEOUT.override_for_test(Duration::from_secs(2));
+    let _short = CONNECT_TIMEOUT.override_for_thread(Duration::from_secs(2));
     let (mesh, counters, gateways) = counters().await;
     let client = mesh.client();
     // The sender has two branches: hosts 0 to 3 and 4 to 6. Host 5 is the first below host 4.
