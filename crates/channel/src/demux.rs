@@ -22,7 +22,10 @@ use bytes::Bytes;
 use hypermesh_wire::Payload;
 
 use crate::{
-    frame::{CHUNK_ABOVE, FrameError, HEADER_LEN, Header, Kind, MAX_PARTS},
+    frame::{
+        CHUNK_ABOVE, FrameError, HEADER_LEN, Header, Kind, MAX_PARTS, NEXT_LEN, check_next,
+        is_next, split_next,
+    },
     outcome::ProtocolError,
     pool::Pool,
 };
@@ -75,6 +78,8 @@ pub(crate) struct Demux {
     max_message: u64,
     /// The beginning of a short frame.
     partial: Vec<u8>,
+    /// Of the message in front of what comes, if another one may follow it.
+    last: Option<Header>,
     /// The frame that the stream is inside of, if that is a long one.
     inside: Option<Inside>,
     /// The same, if that is passed on.
@@ -97,6 +102,8 @@ struct Inside {
 enum Front {
     /// A whole frame of so many bytes.
     Whole(Header, usize),
+    /// A whole message of so many bytes that follows the one before.
+    Next(usize),
     /// The beginning of a short frame.
     Part,
     /// The header of a long frame.
@@ -109,6 +116,7 @@ impl Demux {
         Self {
             max_message,
             partial: Vec::new(),
+            last: None,
             inside: None,
             passing: None,
             assemblies: HashMap::new(),
@@ -188,8 +196,12 @@ impl Demux {
 
     /// Returns the sessions of which a message is on its way, and some of it is there.
     pub(crate) fn begun(&self) -> Vec<u32> {
-        let head = self.partial.first_chunk::<HEADER_LEN>();
-        let short = head.and_then(|head| Header::decode(head).ok());
+        let short = if is_next(&self.partial) {
+            self.last
+        } else {
+            let head = self.partial.first_chunk::<HEADER_LEN>();
+            head.and_then(|head| Header::decode(head).ok())
+        };
         let long = self.assemblies.keys().copied();
         long.chain(short.map(|header| header.session)).collect()
     }
@@ -227,60 +239,63 @@ impl Demux {
         own: impl Fn(&[u8]) -> Bytes,
         to: &mut impl Frames,
     ) -> Result<&'a [u8], ProtocolError> {
+        let max = usize::try_from(self.max_message).unwrap_or(usize::MAX);
         // The messages of one session so far: where they begin, and what they are.
         let mut begun: Option<(&'a [u8], Run)> = None;
-        loop {
-            let front = front(input, self.max_message)?;
-            match front {
-                Front::Whole(header, len) if self.takes(header, len) => {
-                    match &mut begun {
-                        Some((_, run)) if run.session() == header.session => run.add(header, len),
-                        _ => {
-                            hand_over(begun.take(), input, &own, to)?;
-                            let mut run = Run::new(header);
-                            run.add(header, len);
-                            begun = Some((input, run));
-                        }
-                    }
-                    input = &input[len..];
-                    if input.is_empty() {
-                        hand_over(begun.take(), input, &own, to)?;
-                        return Ok(input);
-                    }
+        while !input.is_empty() {
+            let (header, len, load) = match front(input, self.max_message)? {
+                Front::Whole(header, len) => (header, len, header.load(len)),
+                Front::Next(len) => {
+                    let last = self.last.ok_or(FrameError::StrayNext)?;
+                    let seq = u64::from(last.seq) + 1;
+                    let header = Header::data(last.session, seq, len);
+                    (header, NEXT_LEN + len, len as u64)
                 }
-                other => {
+                Front::Part => {
                     hand_over(begun.take(), input, &own, to)?;
-                    match other {
-                        Front::Whole(header, len) if header.kind.is_data() => {
-                            input = &input[len..];
-                            to.too_large(header, header.load(len))?;
-                        }
-                        Front::Whole(header, len) => {
-                            let body = Bytes::copy_from_slice(&input[HEADER_LEN..len]);
-                            input = &input[len..];
-                            if matches!(header.kind, Kind::Open | Kind::Close | Kind::Lost) {
-                                // INV-4
-                                self.assemblies.remove(&header.session);
-                            }
-                            to.control(header, body)?;
-                        }
-                        Front::Long(header) => return self.begin(header, input, to),
-                        Front::Part => {
-                            self.partial.extend_from_slice(input);
-                            return Ok(&[]);
-                        }
-                    }
-                    if input.is_empty() {
-                        return Ok(input);
-                    }
+                    self.partial.extend_from_slice(input);
+                    return Ok(&[]);
                 }
+                Front::Long(header) => {
+                    hand_over(begun.take(), input, &own, to)?;
+                    return self.begin(header, input, to);
+                }
+            };
+            if header.kind.is_data() && load <= self.max_message {
+                let mut run = match begun.take() {
+                    Some((from, run)) if run.session() == header.session => (from, run),
+                    other => {
+                        hand_over(other, input, &own, to)?;
+                        (input, Run::new(header))
+                    }
+                };
+                run.1.add(header, load);
+                input = run.1.add_next(&input[len..], max);
+                self.last = Some(run.1.last_header());
+                begun = Some(run);
+                continue;
             }
+            hand_over(begun.take(), input, &own, to)?;
+            let frame = &input[..len];
+            input = &input[len..];
+            self.last = header.kind.is_data().then_some(header);
+            if header.kind.is_data() {
+                // It follows another one: the others that are too large count as long.
+                if to.passes_on(header.session) {
+                    to.frame(header, Bytes::copy_from_slice(&frame[NEXT_LEN..]))?;
+                } else {
+                    to.too_large(header, load)?;
+                }
+                continue;
+            }
+            if matches!(header.kind, Kind::Open | Kind::Close | Kind::Lost) {
+                // INV-4
+                self.assemblies.remove(&header.session);
+            }
+            to.control(header, Bytes::copy_from_slice(&frame[HEADER_LEN..]))?;
         }
-    }
-
-    /// Returns whether a short frame of `len` bytes is a message that is not too large.
-    fn takes(&self, header: Header, len: usize) -> bool {
-        header.kind.is_data() && header.load(len) <= self.max_message
+        hand_over(begun, input, &own, to)?;
+        Ok(input)
     }
 
     /// Completes a short frame of which the beginning came before.
@@ -305,7 +320,7 @@ impl Demux {
                     }
                     return Ok(input);
                 }
-                Front::Whole(..) => {
+                Front::Whole(..) | Front::Next(_) => {
                     let bytes = std::mem::take(&mut self.partial);
                     self.feed_frames(&bytes, Bytes::copy_from_slice, to)?;
                     return Ok(input);
@@ -323,6 +338,7 @@ impl Demux {
     ) -> Result<&'a [u8], ProtocolError> {
         let session = header.session;
         let rest = &input[HEADER_LEN..];
+        self.last = header.kind.is_data().then_some(header);
         let chunk = (header.kind == Kind::Chunk).then_some(header.len as usize);
         if to.passes_on(session) {
             self.passing = Some(Passing::new(header));
@@ -458,6 +474,14 @@ fn own_bytes(bytes: &[u8], shared: Option<&Bytes>) -> Bytes {
 /// it is.
 #[inline]
 fn front(input: &[u8], max: u64) -> Result<Front, FrameError> {
+    if let Some((len, rest)) = split_next(input) {
+        check_next(len)?;
+        return Ok(if rest.len() < len {
+            Front::Part
+        } else {
+            Front::Next(len)
+        });
+    }
     let Some((head, rest)) = input.split_first_chunk::<HEADER_LEN>() else {
         return Ok(Front::Part);
     };
@@ -512,6 +536,10 @@ fn front(input: &[u8], max: u64) -> Result<Front, FrameError> {
 /// Returns how many bytes more than `partial` are needed to know more about it.
 fn missing(partial: &[u8]) -> Result<usize, FrameError> {
     let have = partial.len();
+    if is_next(partial) {
+        let len = split_next(partial).map_or(0, |(len, _)| len);
+        return Ok((NEXT_LEN + len).saturating_sub(have).max(1));
+    }
     let Some(head) = partial.first_chunk::<HEADER_LEN>() else {
         return Ok(HEADER_LEN - have);
     };

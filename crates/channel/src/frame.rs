@@ -6,6 +6,12 @@ use bytes::BufMut;
 
 /// The length of a frame's header.
 pub(crate) const HEADER_LEN: usize = 16;
+/// The length of the header of a message that follows another one of its session.
+pub(crate) const NEXT_LEN: usize = 4;
+/// The most bytes of such a message.
+const MAX_NEXT: usize = 64 << 10;
+/// What its header begins with, in place of a [`Kind`].
+const NEXT: u8 = 16;
 /// The most parts of a message.
 pub(crate) const MAX_PARTS: usize = 65_536;
 /// A longer frame of a message travels in chunks, so that other sessions are not held up.
@@ -107,6 +113,9 @@ pub enum FrameError {
     /// A frame names a session that this connection does not carry.
     #[error("session {0} is not open on this connection")]
     UnknownSession(u32),
+    /// A message is said to follow another one, and none is in front of it.
+    #[error("a message follows none")]
+    StrayNext,
     /// The connection ended inside a frame.
     #[error("the connection ended inside a frame")]
     Cut,
@@ -135,6 +144,17 @@ impl Header {
             len: u32::try_from(len).expect("control frames are short"),
             session,
             seq: 0,
+        }
+    }
+
+    /// Returns the header of a message of `len` bytes and no parts.
+    pub(crate) fn data(session: u32, seq: u64, len: usize) -> Self {
+        Self {
+            kind: Kind::Data,
+            parts: 0,
+            len: u32::try_from(len).expect("the length was checked before"),
+            session,
+            seq: seq as u32,
         }
     }
 
@@ -203,6 +223,41 @@ impl Header {
         let ahead = self.seq.wrapping_sub(near as u32) as i32;
         near.wrapping_add_signed(i64::from(ahead))
     }
+}
+
+/// Returns the header of a message of `len` bytes and no parts that follows another one of its session.
+#[inline]
+pub(crate) fn encode_next(len: usize) -> [u8; NEXT_LEN] {
+    debug_assert!(len <= MAX_NEXT);
+    (u32::from(NEXT) | (len as u32) << 8).to_le_bytes()
+}
+
+/// Returns the length of the message at the front of `bytes` and what follows its header, if that is one of a message
+/// that follows another one.
+#[inline(always)]
+pub(crate) fn split_next(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (head, rest) = bytes.split_first_chunk::<NEXT_LEN>()?;
+    let word = u32::from_le_bytes(*head);
+    (word as u8 == NEXT).then_some(((word >> 8) as usize, rest))
+}
+
+/// Returns whether `bytes` begin with a message that follows another one.
+#[inline]
+pub(crate) fn is_next(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&NEXT)
+}
+
+/// Checks the length of such a message.
+///
+/// # Errors
+///
+/// If it is too long.
+pub(crate) fn check_next(len: usize) -> Result<(), FrameError> {
+    if MAX_NEXT < len {
+        let len = len as u64;
+        return Err(FrameError::TooLong { kind: NEXT, len });
+    }
+    Ok(())
 }
 
 /// How much a receiver takes: the numbers are those of the whole session.

@@ -16,28 +16,30 @@
 //! - **INV-6**: after a reconnect what is handed out first is the first message that was not acknowledged.
 //! - **INV-7**: at most the allowed number of messages and bytes are held, and one message more.
 
+mod outgoing;
 mod piece;
+mod room;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::{
-    frame::{CHUNK_ABOVE, CHUNK_LEN, Credit, HEADER_LEN, Header, Kind, Nack, data_len},
-    image::Image,
+    frame::{Credit, HEADER_LEN, Header, Kind, Nack, data_len, encode_next},
     outcome::{FailReason, Outcome, ProtocolError, UnknownReason},
 };
-use piece::{Piece, frames, put_table};
+use piece::{Piece, put_table};
+use room::Room;
 
 /// Longer bodies and parts are sent from where they lie; shorter ones are copied behind each other.
 pub(crate) const INLINE_BODY: usize = 16 << 10;
 /// The same for parts.
 pub(crate) const INLINE_PART: usize = 512;
-/// The memory for short messages grows from the first to the second size while they are many.
-const FIRST_ROOM: usize = 256;
-const LAST_ROOM: usize = 128 << 10;
 
 /// One part of so many is a good part of what may be held.
 const ROOM: u64 = 4;
@@ -118,7 +120,9 @@ pub(crate) struct Log<P> {
     start: Mark,
     /// Short messages behind the last piece.
     tail: BytesMut,
-    room: usize,
+    /// Whether it ends with a message, which the next one may follow.
+    has_last: bool,
+    room: Room,
     /// Where the tail ends.
     end: Mark,
     cursor: Cursor,
@@ -152,7 +156,8 @@ impl<P> Log<P> {
             first_piece: 0,
             start: Mark::default(),
             tail: BytesMut::new(),
-            room: FIRST_ROOM,
+            has_last: false,
+            room: Room::new(),
             end: Mark::default(),
             cursor: Cursor::default(),
             acked: 0,
@@ -240,10 +245,15 @@ impl<P> Log<P> {
             bytes.len() <= INLINE_BODY && parts.iter().all(|part| part.len() < INLINE_PART);
         if is_short {
             self.reserve(data_len(bytes.len(), parts.iter().map(Bytes::len)) as usize);
-            self.tail.extend_from_slice(&header.encode());
-            put_table(&mut self.tail, parts);
+            if self.has_last && parts.is_empty() && !asks {
+                self.tail.extend_from_slice(&encode_next(bytes.len()));
+            } else {
+                self.tail.extend_from_slice(&header.encode());
+                put_table(&mut self.tail, parts);
+            }
             self.tail.extend_from_slice(bytes);
             parts.iter().for_each(|part| self.tail.put_slice(part));
+            self.has_last = true;
         } else {
             self.close_tail();
         }
@@ -273,6 +283,7 @@ impl<P> Log<P> {
             ..Header::control(Kind::Void, self.session, 0)
         };
         self.tail.put_slice(&header.encode());
+        self.has_last = false;
         self.rejected.insert(self.end.seq, reason);
         self.end.seq += 1;
     }
@@ -280,38 +291,6 @@ impl<P> Log<P> {
     /// Takes the parcel of the message that was accepted last.
     pub(crate) fn keep(&mut self, parcel: P) {
         self.parcels.push_back((self.end.seq - 1, parcel));
-    }
-
-    /// Hands out what may be written now, at least one frame or chunk if there is something, and not much more
-    /// than `budget` bytes. Returns whether there is more.
-    pub(crate) fn take(&mut self, mut budget: usize, image: &mut Image) -> bool {
-        while self.is_ready() {
-            if budget == 0 {
-                return true;
-            }
-            if self.cursor.piece == self.first_piece + self.pieces.len() as u64 {
-                self.close_tail();
-            }
-            let before = image.len();
-            let piece = &self.pieces[(self.cursor.piece - self.first_piece) as usize];
-            if piece.is_single() {
-                self.take_single(image);
-            } else {
-                self.take_run(image);
-            }
-            self.sent = self
-                .sent
-                .max(self.cursor.at.seq + u64::from(self.is_inside()));
-            budget = budget.saturating_sub(image.len() - before);
-        }
-        false
-    }
-
-    /// Returns whether something may be written now (INV-5).
-    pub(crate) fn is_ready(&self) -> bool {
-        let at = self.cursor.at;
-        at.seq < self.end.seq
-            && (self.is_inside() || at.seq < self.credit.seq && at.load < self.credit.load)
     }
 
     /// Records that `sent` was the number of messages handed out before some that no connection has written.
@@ -431,7 +410,7 @@ impl<P> Log<P> {
         }
         self.count_failed(failed);
         let kept = self.rejected.split_off(&sent);
-        let nobodys = std::mem::replace(&mut self.rejected, kept).len() as u64;
+        let nobodys = mem::replace(&mut self.rejected, kept).len() as u64;
         self.count_failed(nobodys);
         self.tally.unknown += (sent - self.acked).saturating_sub(failed + nobodys);
         self.acked = sent;
@@ -477,6 +456,8 @@ impl<P> Log<P> {
         self.pieces = VecDeque::new();
         self.first_piece = 0;
         self.tail = BytesMut::new();
+        self.room = Room::new();
+        self.has_last = false;
         self.start = self.end;
         self.cursor = Cursor {
             piece: 0,
@@ -509,97 +490,10 @@ impl<P> Log<P> {
     pub(crate) fn relax(&mut self) {
         if self.is_empty() && self.tail.is_empty() {
             self.tail = BytesMut::new();
-            self.room = FIRST_ROOM;
+            self.room = Room::new();
             self.pieces.shrink_to_fit();
             self.parcels.shrink_to_fit();
         }
-    }
-
-    fn take_run(&mut self, image: &mut Image) {
-        let piece = &self.pieces[(self.cursor.piece - self.first_piece) as usize];
-        let rest = piece.bytes.slice(self.cursor.offset..);
-        let end = piece.end;
-        // A last message without bytes begins where the piece ends.
-        if end.seq <= self.credit.seq && end.load < self.credit.load {
-            image.push(rest);
-            self.cursor = Cursor {
-                piece: self.cursor.piece + 1,
-                offset: 0,
-                at: end,
-            };
-            return;
-        }
-        let mut len = 0;
-        for frame in frames(&rest) {
-            let at = self.cursor.at;
-            if self.credit.seq <= at.seq || self.credit.load <= at.load {
-                break;
-            }
-            len += frame.len;
-            self.cursor.at.seq += 1;
-            self.cursor.at.load += frame.load;
-        }
-        image.push(rest.slice(..len));
-        self.cursor.offset += len;
-        if len == rest.len() {
-            self.cursor.piece += 1;
-            self.cursor.offset = 0;
-        }
-    }
-
-    fn take_single(&mut self, image: &mut Image) {
-        let piece = &self.pieces[(self.cursor.piece - self.first_piece) as usize];
-        let len = piece.len();
-        let whole = len as u64 <= CHUNK_ABOVE;
-        let offset = self.cursor.offset;
-        let n = if whole {
-            len
-        } else {
-            CHUNK_LEN.min(len - offset)
-        };
-        if !whole {
-            let header = Header {
-                seq: self.cursor.at.seq as u32,
-                ..Header::control(Kind::Chunk, self.session, n)
-            };
-            image.copy(&header.encode());
-        }
-        piece.slice(offset..offset + n, |bytes| image.push(bytes));
-        self.cursor.offset += n;
-        if self.cursor.offset == len {
-            self.cursor = Cursor {
-                piece: self.cursor.piece + 1,
-                offset: 0,
-                at: piece.end,
-            };
-        }
-    }
-
-    /// Returns whether a message is begun and not handed out to its end.
-    pub(crate) fn is_inside(&self) -> bool {
-        let i = (self.cursor.piece - self.first_piece) as usize;
-        self.cursor.offset > 0 && self.pieces.get(i).is_some_and(Piece::is_single)
-    }
-
-    /// Moves the cursor to the message `seq`, which is not trimmed.
-    fn seek(&mut self, seq: u64) {
-        self.close_tail();
-        let i = self.pieces.partition_point(|piece| piece.end.seq <= seq);
-        let mut at = match i.checked_sub(1) {
-            Some(before) => self.pieces[before].end,
-            None => self.start,
-        };
-        let mut offset = 0;
-        if let Some(piece) = self.pieces.get(i).filter(|piece| !piece.is_single()) {
-            let before = (seq - at.seq) as usize;
-            for frame in frames(&piece.bytes).take(before) {
-                offset += frame.len;
-                at.seq += 1;
-                at.load += frame.load;
-            }
-        }
-        let piece = self.first_piece + i as u64;
-        self.cursor = Cursor { piece, offset, at };
     }
 
     /// Forgets the pieces that were acknowledged as a whole.
@@ -631,6 +525,7 @@ impl<P> Log<P> {
     fn close_tail(&mut self) {
         if !self.tail.is_empty() {
             let bytes = self.tail.split().freeze();
+            self.has_last = false;
             self.pieces.push_back(Piece::run(bytes, self.end));
         }
     }
@@ -639,8 +534,7 @@ impl<P> Log<P> {
         if self.tail.capacity() - self.tail.len() < len {
             // What lies there stays there: nothing is copied to have it all in one piece.
             self.close_tail();
-            self.tail.reserve(len.max(self.room));
-            self.room = (2 * self.room).min(LAST_ROOM);
+            self.tail = self.room.next(len, mem::take(&mut self.tail));
         }
     }
 }

@@ -284,7 +284,7 @@ impl Carried for Leg {
         if !self.attachment.is_at(connection) {
             return Ok(Wish::Leave);
         }
-        Ok(self.pass(|number| Frames::renumbered(run.into_bytes(), number)))
+        Ok(self.pass(|number| Frames::renumbered(run, number)))
     }
 
     fn on_frame(

@@ -213,10 +213,10 @@ impl Arrived {
             What::Run(run) => {
                 let frame = run.front()?;
                 let len = frame.len;
-                let result = if frame.header.parts == 0 {
-                    decode_borrowed(frame.body, &[])
-                } else {
+                let result = if frame.has_parts() {
                     decode_borrowed(frame.body, &frame.parts())
+                } else {
+                    decode_borrowed(frame.body, &[])
                 };
                 run.pop(len);
                 result

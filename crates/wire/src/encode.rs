@@ -11,6 +11,7 @@
 //! - **INV-3**: everything that an encoding needs to know lies in its own [`Encoder`], so that one
 //!   inside another does not mix parts, and a panic leaves nothing behind.
 
+mod body;
 mod scratch;
 mod serializer;
 
@@ -21,6 +22,7 @@ use smallvec::SmallVec;
 use crate::Payload;
 use crate::blob::Offer;
 use crate::varint;
+use body::Body;
 
 /// The size from which on a [`Blob`](crate::Blob) becomes a part.
 pub const PART_THRESHOLD: usize = 512;
@@ -102,12 +104,15 @@ pub fn encode<M: Serialize + ?Sized>(message: &M) -> Result<Payload, EncodeError
 ///
 /// [`EncodeError`] when the value exceeds a limit or its `Serialize` fails.
 pub fn encode_after<M: Serialize + ?Sized>(
-    prefix: BytesMut,
+    mut prefix: BytesMut,
     message: &M,
 ) -> Result<Payload, EncodeError> {
-    let mut encoder = Encoder::new(prefix, MAX_PARTS);
-    message.serialize(&mut encoder)?;
-    Ok(encoder.finish().0)
+    let mut apart = Apart::new(MAX_PARTS);
+    write(&mut prefix, &mut apart, message)?;
+    Ok(Payload {
+        body: prefix.freeze(),
+        parts: apart.parts,
+    })
 }
 
 /// Like [`encode`], and tells which parts are [`Marked`](crate::Marked).
@@ -116,9 +121,14 @@ pub fn encode_after<M: Serialize + ?Sized>(
 ///
 /// [`EncodeError`] when the value exceeds a limit or its `Serialize` fails.
 pub fn encode_marked<M: Serialize + ?Sized>(message: &M) -> Result<(Payload, Marks), EncodeError> {
-    let mut encoder = Encoder::new(BytesMut::with_capacity(USUAL_BODY), MAX_PARTS);
-    message.serialize(&mut encoder)?;
-    Ok(encoder.finish())
+    let mut body = BytesMut::with_capacity(USUAL_BODY);
+    let mut apart = Apart::new(MAX_PARTS);
+    write(&mut body, &mut apart, message)?;
+    let payload = Payload {
+        body: body.freeze(),
+        parts: apart.parts,
+    };
+    Ok((payload, apart.marks))
 }
 
 /// Appends the encoding of `message` to `buffer`; everything is in the body, also blobs.
@@ -133,9 +143,7 @@ pub fn encode_inline<M: Serialize + ?Sized>(
     message: &M,
 ) -> Result<(), EncodeError> {
     let len = buffer.len();
-    let mut encoder = Encoder::new(std::mem::take(buffer), 0);
-    let result = message.serialize(&mut encoder);
-    *buffer = encoder.body;
+    let result = write(buffer, &mut Apart::new(0), message);
     if result.is_err() {
         buffer.truncate(len);
     }
@@ -154,14 +162,15 @@ pub fn encode_with<M: Serialize + ?Sized, R>(
     message: &M,
     f: impl FnOnce(Encoded<'_>) -> R,
 ) -> Result<R, EncodeError> {
-    let mut encoder = Encoder::new(scratch::take(), MAX_PARTS);
-    let result = message.serialize(&mut encoder).map(|()| {
+    let mut body = scratch::take();
+    let mut apart = Apart::new(MAX_PARTS);
+    let result = write(&mut body, &mut apart, message).map(|()| {
         f(Encoded {
-            body: &encoder.body,
-            parts: &mut encoder.parts,
+            body: &body,
+            parts: &mut apart.parts,
         })
     });
-    scratch::give_back(encoder.body);
+    scratch::give_back(body);
     result
 }
 
@@ -174,41 +183,68 @@ pub struct Encoded<'a> {
     pub parts: &'a mut SmallVec<[Bytes; 2]>,
 }
 
-/// One encoding in progress (INV-3).
-struct Encoder {
-    body: BytesMut,
+/// Appends the encoding of `message` to `body`, or if that fails a part of it.
+#[inline]
+fn write<M: Serialize + ?Sized>(
+    body: &mut BytesMut,
+    apart: &mut Apart,
+    message: &M,
+) -> Result<(), EncodeError> {
+    let mut encoder = Encoder {
+        body: Body::new(body),
+        depth: 0,
+        n_empty: 0,
+        apart,
+    };
+    message.serialize(&mut encoder)?;
+    encoder.body.finish();
+    Ok(())
+}
+
+/// What does not go into the body.
+struct Apart {
     parts: SmallVec<[Bytes; 2]>,
     marks: Marks,
     max_parts: usize,
-    depth: u32,
-    n_empty: usize,
 }
 
-impl Encoder {
-    fn new(prefix: BytesMut, max_parts: usize) -> Self {
+impl Apart {
+    #[inline]
+    fn new(max_parts: usize) -> Self {
         Self {
-            body: prefix,
             parts: SmallVec::new(),
             marks: Marks::new(),
             max_parts,
-            depth: 0,
-            n_empty: 0,
         }
     }
 
-    fn finish(self) -> (Payload, Marks) {
-        (
-            Payload {
-                body: self.body.freeze(),
-                parts: self.parts,
-            },
-            self.marks,
-        )
+    fn takes(&self, marked: bool, len: usize) -> Result<bool, EncodeError> {
+        if self.max_parts == 0 {
+            return Ok(false);
+        }
+        if !marked {
+            let n_blobs = self.parts.len() - self.marks.len();
+            return Ok(len >= PART_THRESHOLD && n_blobs < self.max_parts - MAX_MARKS);
+        }
+        match self.marks.len() {
+            MAX_MARKS => Err(EncodeError::TooManyMarks { max: MAX_MARKS }),
+            _ => Ok(true),
+        }
     }
+}
 
+/// One encoding in progress (INV-3). What it owns lies elsewhere, see [`Body`].
+struct Encoder<'a> {
+    body: Body<'a>,
+    depth: u32,
+    n_empty: usize,
+    apart: &'a mut Apart,
+}
+
+impl Encoder<'_> {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
-        self.body.extend_from_slice(bytes);
+        self.body.put(bytes);
     }
 
     #[inline]
@@ -216,11 +252,9 @@ impl Encoder {
         if value < 0x80 {
             return self.put(&[value as u8]);
         }
-        // Bytes of a fixed number are faster to append than those that count.
-        let (bytes, len) = varint::write(value);
-        let end = self.body.len() + len;
-        self.put(&bytes);
-        self.body.truncate(end);
+        let len = varint::len(value);
+        self.body
+            .put_some(&varint::write(value, len).to_le_bytes(), len);
     }
 
     fn put_bytes(&mut self, bytes: &[u8]) {
@@ -236,32 +270,20 @@ impl Encoder {
         plain: &T,
     ) -> Result<(), EncodeError> {
         match Offer::take() {
-            Some(bytes) if self.takes_part(marked, bytes.len())? => {
+            Some(bytes) if self.apart.takes(marked, bytes.len())? => {
+                let Apart { parts, marks, .. } = &mut *self.apart;
                 if marked {
-                    self.marks.push(self.parts.len() as u32);
+                    marks.push(parts.len() as u32);
                 }
-                self.parts.push(bytes);
-                self.put_varint(self.parts.len() as u64);
+                parts.push(bytes);
+                let number = parts.len() as u64;
+                self.put_varint(number);
                 Ok(())
             }
             _ => {
                 self.put_varint(0);
                 plain.serialize(self)
             }
-        }
-    }
-
-    fn takes_part(&self, marked: bool, len: usize) -> Result<bool, EncodeError> {
-        if self.max_parts == 0 {
-            return Ok(false);
-        }
-        if !marked {
-            let n_blobs = self.parts.len() - self.marks.len();
-            return Ok(len >= PART_THRESHOLD && n_blobs < self.max_parts - MAX_MARKS);
-        }
-        match self.marks.len() {
-            MAX_MARKS => Err(EncodeError::TooManyMarks { max: MAX_MARKS }),
-            _ => Ok(true),
         }
     }
 }

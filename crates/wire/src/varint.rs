@@ -3,9 +3,6 @@
 //! An integer of up to 64 bits is written and read eight bytes at a time; the tests compare with the
 //! loop over single bytes.
 
-/// The room that [`write`] asks for.
-pub(crate) const ROOM: usize = 16;
-
 /// The most bytes that an integer of 128 bits takes.
 pub(crate) const MAX_WIDE: usize = 19;
 
@@ -21,26 +18,25 @@ pub(crate) enum ReadError {
     OverLong,
 }
 
-/// Returns the bytes of `value`, and how many of them count. What follows them is arbitrary.
+/// Returns how many bytes `value` takes.
 #[inline]
-pub(crate) fn write(value: u64) -> ([u8; ROOM], usize) {
-    let mut bytes = [0; ROOM];
+pub(crate) fn len(value: u64) -> usize {
+    (63 - (value | 1).leading_zeros() as usize) / 7 + 1
+}
+
+/// Returns the bytes of `value`, of which the first `len` count, as a little-endian number.
+#[inline]
+pub(crate) fn write(value: u64, len: usize) -> u128 {
     let low = spread(value);
-    let high = value >> 56;
-    let len = match high {
-        0 => {
-            let len = (63 - (value | 1).leading_zeros() as usize) / 7 + 1;
-            let more = MORE & ((1 << (8 * (len - 1))) - 1);
-            bytes[..8].copy_from_slice(&(low | more).to_le_bytes());
-            return (bytes, len);
-        }
-        1..0x80 => 9,
-        _ => 10,
+    if len <= 8 {
+        let more = MORE & ((1 << (8 * (len - 1))) - 1);
+        return u128::from(low | more);
+    }
+    let (ninth, tenth) = match len {
+        9 => (value >> 56, 0),
+        _ => (value >> 56, 1),
     };
-    bytes[..8].copy_from_slice(&(low | MORE).to_le_bytes());
-    bytes[8] = high as u8;
-    bytes[9] = 1;
-    (bytes, len)
+    u128::from(low | MORE) | u128::from(ninth | tenth << 8) << 64
 }
 
 /// Reads one byte after the other.
@@ -186,8 +182,8 @@ mod tests {
     fn extremes_round_trip() {
         for bit in 0..64 {
             for value in [1 << bit, (1 << bit) - 1, u64::MAX >> bit] {
-                let (room, len) = write(value);
-                let mut bytes = room[..len].to_vec();
+                let len = len(value);
+                let mut bytes = write(value, len).to_le_bytes()[..len].to_vec();
                 assert_eq!(bytes, write_wide(value.into(), &mut [0; MAX_WIDE]));
                 assert_eq!(read::<64>(&bytes), Ok((value, len)));
                 bytes.extend([0x55; 10]);

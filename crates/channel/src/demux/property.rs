@@ -38,13 +38,16 @@ pub(crate) struct Listener {
 impl Frames for Listener {
     fn run(&mut self, session: u32, run: Run) -> Result<(), ProtocolError> {
         self.runs.push(run.clone());
+        let mut next = run.first_seq(1 << 31) as u32;
         let mut rest = run;
         while let Some(frame) = rest.front() {
-            let (header, len) = (frame.header, frame.len);
-            let asks = header.kind == Kind::DataAsk;
+            let header = rest.front_header();
+            let seq = header.map_or(next, |header| header.seq);
+            let asks = header.is_some_and(|header| header.kind == Kind::DataAsk);
             let payload = frame.payload(Bytes::copy_from_slice);
-            self.heard
-                .push(Heard::Message(session, header.seq, asks, payload));
+            let len = frame.len;
+            self.heard.push(Heard::Message(session, seq, asks, payload));
+            next = seq.wrapping_add(1);
             rest.pop(len);
         }
         Ok(())

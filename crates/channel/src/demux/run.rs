@@ -5,7 +5,7 @@ use hypermesh_wire::Payload;
 use smallvec::SmallVec;
 
 use super::lengths;
-use crate::frame::{HEADER_LEN, Header, Kind};
+use crate::frame::{HEADER_LEN, Header, Kind, NEXT_LEN, split_next};
 
 /// Some messages in one piece of memory.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub(crate) struct Run {
     load: u64,
     /// The bytes of the last message.
     last: u64,
+    /// The lower half of its sequence number.
+    last_seq: u32,
     asks: bool,
     is_consecutive: bool,
     bytes: Bytes,
@@ -31,6 +33,7 @@ impl Run {
             messages: 0,
             load: 0,
             last: 0,
+            last_seq: header.seq,
             asks: false,
             is_consecutive: true,
             bytes: Bytes::new(),
@@ -42,14 +45,41 @@ impl Run {
         Self::new(Header::control(Kind::Data, 0, 0))
     }
 
-    /// Adds one message.
+    /// Adds one message of so many bytes.
     #[inline]
-    pub(super) fn add(&mut self, header: Header, len: usize) {
+    pub(super) fn add(&mut self, header: Header, load: u64) {
         self.is_consecutive &= header.seq == self.first.seq.wrapping_add(self.messages as u32);
         self.messages += 1;
-        self.last = header.load(len);
-        self.load += self.last;
+        self.load += load;
+        self.last = load;
+        self.last_seq = header.seq;
         self.asks |= header.kind == Kind::DataAsk;
+    }
+
+    /// Adds the messages at the front of `input` that follow each other and are whole, none of which has more than `max`
+    /// bytes, and returns the rest.
+    #[inline]
+    pub(super) fn add_next<'a>(&mut self, mut input: &'a [u8], max: usize) -> &'a [u8] {
+        let (mut messages, mut load, mut last) = (0, 0, self.last as usize);
+        while let Some((len, rest)) = split_next(input)
+            && len <= max
+            && let Some(rest) = rest.get(len..)
+        {
+            messages += 1;
+            load += len as u64;
+            last = len;
+            input = rest;
+        }
+        self.messages += messages;
+        self.load += load;
+        self.last = last as u64;
+        self.last_seq = self.last_seq.wrapping_add(messages as u32);
+        input
+    }
+
+    /// Returns what the header of the next message would say, but for its length.
+    pub(super) fn last_header(&self) -> Header {
+        Header::data(self.session, self.last_seq.into(), 0)
     }
 
     /// Returns the run with its bytes.
@@ -61,9 +91,15 @@ impl Run {
         self.session
     }
 
-    /// Returns the frames as they came.
-    pub(crate) fn into_bytes(self) -> Bytes {
-        self.bytes
+    /// Returns the frames as they came. If the first one follows a message that is not here, its header is beside them,
+    /// and they begin behind it.
+    pub(crate) fn into_frames(mut self) -> (Option<Header>, Bytes) {
+        let first = split_next(&self.bytes)
+            .map(|(len, _)| Header::data(self.session, self.first.seq.into(), len));
+        if first.is_some() {
+            self.bytes.advance(NEXT_LEN);
+        }
+        (first, self.bytes)
     }
 
     /// Returns whether no message is left.
@@ -122,6 +158,13 @@ impl Run {
         Frame::first(&self.bytes)
     }
 
+    /// Returns the header of the first message, if it does not follow another one.
+    #[cfg(any(test, feature = "properties"))]
+    pub(crate) fn front_header(&self) -> Option<Header> {
+        let head = self.bytes.first_chunk::<HEADER_LEN>()?;
+        Header::decode(head).ok()
+    }
+
     /// Removes the first message, whose frame has `len` bytes.
     #[inline(always)]
     pub(crate) fn pop(&mut self, len: usize) {
@@ -154,7 +197,6 @@ impl Run {
 /// One message where it was read to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame<'a> {
-    pub(crate) header: Header,
     /// The length of the frame.
     pub(crate) len: usize,
     pub(crate) body: &'a [u8],
@@ -168,6 +210,14 @@ impl<'a> Frame<'a> {
     // A call would hand the fields over in memory, and whoever reads them would wait for that.
     #[inline(always)]
     fn first(bytes: &'a [u8]) -> Option<Self> {
+        if let Some((len, rest)) = split_next(bytes) {
+            return Some(Self {
+                len: NEXT_LEN + len,
+                body: &rest[..len],
+                table: &[],
+                parts: &[],
+            });
+        }
         let (head, rest) = bytes.split_first_chunk::<HEADER_LEN>()?;
         let header = Header::decode(head).expect("the frame was read before");
         let (table, rest) = rest.split_at(4 * header.parts as usize);
@@ -175,12 +225,17 @@ impl<'a> Frame<'a> {
         let parts: usize = lengths(table).map(|len| len as usize).sum();
         let (parts, _) = rest.split_at(parts);
         Some(Self {
-            header,
             len: HEADER_LEN + table.len() + body.len() + parts.len(),
             body,
             table,
             parts,
         })
+    }
+
+    /// Returns whether the message has parts.
+    #[inline]
+    pub(crate) fn has_parts(&self) -> bool {
+        !self.table.is_empty()
     }
 
     /// Returns the bytes of the message.

@@ -2,13 +2,15 @@
 
 mod memory;
 
+use std::mem;
+
 use proptest::prelude::*;
 
 use super::{
     property::{Heard, Listener, feed_in_steps, frames_property},
     *,
 };
-use crate::frame::CHUNK_LEN;
+use crate::frame::{CHUNK_LEN, encode_next};
 
 /// One step of a stream, and what is to come out of it.
 #[derive(Clone, Debug)]
@@ -16,6 +18,20 @@ enum Item {
     Message { session: u32, lens: Vec<usize> },
     Void { session: u32, len: u32 },
     Control { session: u32, len: usize },
+}
+
+impl Item {
+    /// Returns the session of a message that another one may follow.
+    fn message(&self) -> Option<u32> {
+        match self {
+            Self::Message { session, lens } => {
+                let content: usize = lens.iter().sum();
+                let is_whole = content < CHUNK_ABOVE as usize - 100;
+                is_whole.then_some(*session)
+            }
+            Self::Void { .. } | Self::Control { .. } => None,
+        }
+    }
 }
 
 fn any_len() -> impl Strategy<Value = usize> {
@@ -91,13 +107,18 @@ fn control(kind: Kind, session: u32, body: &[u8]) -> Vec<u8> {
 fn frames(items: &[Item]) -> (Vec<Vec<u8>>, Vec<Heard>) {
     let mut frames = Vec::new();
     let mut heard = Vec::new();
+    // The session of the message just before.
+    let mut last = None;
     for (i, item) in items.iter().enumerate() {
         let seq = i as u32;
+        let last = mem::replace(&mut last, item.message());
         match *item {
             Item::Message { session, ref lens } => {
                 let payload = payload(i, lens);
                 let frame = data(session, seq, &payload);
-                if CHUNK_ABOVE < frame.len() as u64 {
+                if last == Some(session) && lens.len() == 1 && lens[0] <= 64 << 10 {
+                    frames.push([&encode_next(lens[0])[..], &payload.body].concat());
+                } else if CHUNK_ABOVE < frame.len() as u64 {
                     let chunks = frame.chunks(CHUNK_LEN);
                     frames.extend(chunks.map(|bytes| chunk(session, seq, bytes)));
                 } else {
@@ -246,6 +267,82 @@ proptest! {
 }
 
 #[test]
+fn a_message_follows_one_of_its_connection_and_nothing_else() {
+    let next = [&encode_next(2)[..], b"ab"].concat();
+    let message = data(1, 5, &payload(0, &[3]));
+    let void = Header {
+        seq: 6,
+        ..Header::control(Kind::Void, 1, 0)
+    };
+    for before in [
+        Vec::new(),
+        [&message[..], &control(Kind::Ask, 1, &[])].concat(),
+        [&message[..], &void.encode()].concat(),
+        [&message[..], &chunk(2, 0, &data(2, 0, &payload(0, &[3])))].concat(),
+    ] {
+        check_error(&[&before[..], &next].concat(), FrameError::StrayNext);
+    }
+    let long = [&message[..], &(16 | (LARGE as u32 + 1) << 8).to_le_bytes()].concat();
+    let (kind, len) = (16, LARGE as u64 + 1);
+    check_error(&long, FrameError::TooLong { kind, len });
+}
+
+#[test]
+fn messages_that_follow_others_are_numbered_on() {
+    let large = payload(0, &[LARGE, LARGE]);
+    let stream = [
+        &data(1, u32::MAX, &payload(0, &[1]))[..],
+        &encode_next(1),
+        b"a",
+        &data(2, 7, &large),
+        &encode_next(0),
+        &encode_next(1),
+        b"b",
+    ];
+    let body = |body: &'static [u8]| Payload {
+        body: Bytes::from_static(body),
+        ..Payload::default()
+    };
+    let expected = [
+        Heard::Message(1, u32::MAX, false, payload(0, &[1])),
+        Heard::Message(1, 0, false, body(b"a")),
+        Heard::Message(2, 7, false, large.clone()),
+        Heard::Message(2, 8, false, body(b"")),
+        Heard::Message(2, 9, false, body(b"b")),
+    ];
+    for step in [1, 3, usize::MAX] {
+        let heard = read(&stream.concat(), step, u64::MAX).unwrap().heard;
+        assert_eq!(heard, expected, "in steps of {step}");
+    }
+}
+
+#[test]
+fn one_that_is_too_large_takes_its_number() {
+    let message = |seq| Heard::Message(2, seq, false, payload(0, &[5]));
+    let stream = [
+        &data(2, 7, &payload(0, &[5]))[..],
+        &encode_next(60),
+        &[0; 60],
+        &encode_next(5),
+        &payload(0, &[5]).body,
+    ];
+    let expected = [message(7), Heard::TooLarge(2, 8, 60), message(9)];
+    for step in [1, 3, usize::MAX] {
+        let heard = read(&stream.concat(), step, 50).unwrap().heard;
+        assert_eq!(heard, expected, "in steps of {step}");
+    }
+    // For somebody else it may be not too large.
+    let stream = [
+        &data(950, 7, &payload(0, &[5]))[..],
+        &encode_next(60),
+        &[0; 60],
+    ]
+    .concat();
+    let passed_on = Heard::Control(Header::data(950, 8, 60), vec![0; 60].into());
+    assert_eq!(read(&stream, 3, 50).unwrap().heard[1], passed_on);
+}
+
+#[test]
 fn frames_cut_at_every_byte_come_out_whole() {
     let items = [
         Item::Message {
@@ -360,7 +457,7 @@ fn what_is_no_frame_is_refused() {
         frame
     };
     check_error(&with(0, 0), FrameError::Kind(0));
-    check_error(&with(0, 16), FrameError::Kind(16));
+    check_error(&with(0, 17), FrameError::Kind(17));
     check_error(&with(3, 2), FrameError::TooManyParts(0x02_0000));
     let mut ack = Header::control(Kind::Ack, 1, 0).encode();
     ack[1] = 1;

@@ -159,6 +159,13 @@ fn the_vectors_of_messages_are_what_is_sent() {
     check_document("frame chunk", &chunks[..HEADER_LEN + HEADER_LEN + 4]);
     let second = HEADER_LEN + (256 << 10);
     check_document("frame chunk 2", &chunks[second..second + HEADER_LEN + 4]);
+    let short = Message {
+        body: Body::Borrowed(b"body"),
+        parts: &[],
+        asks: false,
+    };
+    let two = logged(|log| (0..2).for_each(|_| log.push(&short)));
+    check_document("frame next", &two[HEADER_LEN + 4..]);
 }
 
 #[test]

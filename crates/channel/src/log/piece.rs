@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
 
 use super::Mark;
-use crate::frame::{HEADER_LEN, Header, Kind};
+use crate::frame::{HEADER_LEN, Header, Kind, NEXT_LEN, split_next};
 
 /// What follows a head: mostly one part.
 pub(super) type Segments = SmallVec<[Bytes; 1]>;
@@ -97,15 +97,23 @@ impl Piece {
         }
         let mut voided = Vec::new();
         let mut bytes = BytesMut::with_capacity(self.bytes.len());
-        let mut offset = 0;
+        let (mut offset, mut follows_void) = (0, false);
         for (seq, frame) in (at.seq..).zip(frames(&self.bytes)) {
-            if stays(seq, &frame) {
-                bytes.extend_from_slice(&self.bytes[offset..offset + frame.len]);
-            } else {
+            let stays = stays(seq, &frame);
+            let mut kept = &self.bytes[offset..offset + frame.len];
+            offset += frame.len;
+            if !stays {
                 bytes.extend_from_slice(&void(seq, frame.load));
                 voided.push((seq, frame.load));
+            } else {
+                if let (true, Some((len, body))) = (follows_void, split_next(kept)) {
+                    let header = Header::data(session, seq, len);
+                    bytes.extend_from_slice(&header.encode());
+                    kept = body;
+                }
+                bytes.extend_from_slice(kept);
             }
-            offset += frame.len;
+            follows_void = !stays || frame.is_void;
         }
         self.bytes = bytes.freeze();
         voided
@@ -122,6 +130,14 @@ pub(super) struct Frame {
 /// Returns the frames of a run, which this end made.
 pub(super) fn frames(mut bytes: &[u8]) -> impl Iterator<Item = Frame> {
     std::iter::from_fn(move || {
+        if let Some((len, rest)) = split_next(bytes) {
+            bytes = &rest[len..];
+            return Some(Frame {
+                len: NEXT_LEN + len,
+                load: len as u64,
+                is_void: false,
+            });
+        }
         let (head, rest) = bytes.split_first_chunk::<HEADER_LEN>()?;
         let header = Header::decode(head).expect("this end made the frame");
         if header.kind == Kind::Void {

@@ -3,6 +3,10 @@
 mod model;
 
 use super::*;
+use crate::{
+    frame::{CHUNK_ABOVE, CHUNK_LEN, split_next},
+    image::Image,
+};
 
 /// Runs a script on a log and checks what is written down: what is handed out, outcomes, and errors.
 ///
@@ -114,8 +118,16 @@ fn seqs(image: &Image) -> Vec<u32> {
     let slices = image.slices();
     let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
     let mut rest = &bytes[..];
-    let mut seqs = Vec::new();
-    while let Some(head) = rest.first_chunk() {
+    let mut seqs: Vec<u32> = Vec::new();
+    loop {
+        if let Some((len, behind)) = split_next(rest) {
+            seqs.push(seqs.last().expect("a message in front of it") + 1);
+            rest = &behind[len..];
+            continue;
+        }
+        let Some(head) = rest.first_chunk() else {
+            return seqs;
+        };
         let header = Header::decode(head).unwrap();
         seqs.push(header.seq);
         let body = if header.kind == Kind::Void {
@@ -125,7 +137,6 @@ fn seqs(image: &Image) -> Vec<u32> {
         };
         rest = &rest[HEADER_LEN + body as usize..];
     }
-    seqs
 }
 
 #[test]

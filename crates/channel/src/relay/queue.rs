@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 
 use crate::{
-    demux::lengths,
-    frame::{HEADER_LEN, Header},
+    demux::{Run, lengths},
+    frame::{HEADER_LEN, Header, NEXT_LEN, split_next},
     image::Image,
 };
 
@@ -22,20 +22,30 @@ const COST: u64 = 64;
 /// Some whole frames.
 #[derive(Clone, Debug)]
 pub(super) enum Frames {
-    /// One behind the other.
-    Run(Bytes),
+    /// One behind the other, the first one maybe without its header.
+    Run(Option<Header>, Bytes),
     /// One frame: its header, and what follows.
     One(Header, Bytes),
 }
 
 impl Frames {
-    /// Returns frames that came one behind the other, as those of the session with `number`.
-    pub(super) fn renumbered(frames: Bytes, number: u32) -> Self {
+    /// Returns messages that came one behind the other, as those of the session with `number`.
+    pub(super) fn renumbered(run: Run, number: u32) -> Self {
+        let (first, frames) = run.into_frames();
         let mut bytes = frames
             .try_into_mut()
             .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
         let mut rest = &mut bytes[..];
-        while let Some((head, _)) = rest.split_first_chunk_mut::<HEADER_LEN>() {
+        if let Some(first) = first {
+            rest = &mut rest[first.len as usize..];
+        }
+        loop {
+            while let Some((len, _)) = split_next(rest) {
+                rest = &mut rest[NEXT_LEN + len..];
+            }
+            let Some((head, _)) = rest.split_first_chunk_mut::<HEADER_LEN>() else {
+                break;
+            };
             head[8..12].copy_from_slice(&number.to_le_bytes());
             let header = Header::decode(head).expect("the frame was read before");
             let table = HEADER_LEN + 4 * header.parts as usize;
@@ -44,7 +54,9 @@ impl Frames {
                 .sum();
             rest = &mut rest[table + header.len as usize + parts..];
         }
-        Self::Run(bytes.freeze())
+        let session = number;
+        let first = first.map(|first| Header { session, ..first });
+        Self::Run(first, bytes.freeze())
     }
 
     /// Returns one frame, as one of the session with `number`.
@@ -55,7 +67,7 @@ impl Frames {
 
     fn cost(&self) -> u64 {
         let len = match self {
-            Self::Run(bytes) => bytes.len(),
+            Self::Run(first, bytes) => first.map_or(0, |_| HEADER_LEN) + bytes.len(),
             Self::One(_, rest) => HEADER_LEN + rest.len(),
         };
         COST + len as u64
@@ -63,8 +75,8 @@ impl Frames {
 
     fn put(self, image: &mut Image) {
         match self {
-            Self::Run(bytes) => image.push(bytes),
-            Self::One(header, rest) => {
+            Self::Run(None, frames) => image.push(frames),
+            Self::Run(Some(header), rest) | Self::One(header, rest) => {
                 image.copy(&header.encode());
                 image.push(rest);
             }
@@ -175,7 +187,10 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::Kind;
+    use crate::{
+        demux::{Demux, property::Listener},
+        frame::{Kind, encode_next},
+    };
 
     fn frame(len: usize) -> Frames {
         let header = Header::control(Kind::Ack, 1, len);
@@ -188,33 +203,64 @@ mod tests {
         (image.len(), more)
     }
 
+    /// Returns the run that `frames` are.
+    fn run(frames: &[u8], shared: Option<&Bytes>, demux: &mut Demux) -> Run {
+        let mut listener = Listener::default();
+        demux.feed(frames, shared, &mut listener).unwrap();
+        listener.runs.pop().unwrap()
+    }
+
+    fn passed_on(run: Run, number: u32) -> Vec<u8> {
+        let mut image = Image::default();
+        Frames::renumbered(run, number).put(&mut image);
+        let slices = image.slices();
+        slices.iter().flat_map(|slice| slice.to_vec()).collect()
+    }
+
     #[test]
     fn inv1_the_frames_get_another_number_and_nothing_else() {
+        const NUMBER: u32 = 0x0102_0304;
         let mut frames = Vec::new();
         let mut expected = Vec::new();
-        for parts in [&[][..], &[3, 0], &[1]] {
+        for (seq, parts) in (9..).zip([&[][..], &[3, 0], &[1]]) {
             let header = Header {
                 kind: Kind::Data,
                 parts: parts.len() as u32,
                 len: 5,
                 session: 7,
-                seq: 9,
+                seq,
             };
             let mut rest: Vec<u8> = parts
                 .iter()
                 .flat_map(|len: &u32| len.to_le_bytes())
                 .collect();
             rest.extend(vec![0xff; 5 + parts.iter().sum::<u32>() as usize]);
+            // One that follows it has nothing that changes.
+            rest.extend([&encode_next(2)[..], b"no"].concat());
             frames.extend([&header.encode()[..], &rest].concat());
-            let session = 0x0102_0304;
+            let session = NUMBER;
             expected.extend([&Header { session, ..header }.encode()[..], &rest].concat());
         }
-        for frames in [Bytes::from(frames.clone()), Bytes::from(frames).slice(..)] {
-            let Frames::Run(run) = Frames::renumbered(frames, 0x0102_0304) else {
-                panic!("a run")
-            };
-            assert_eq!(run, expected);
-        }
+        let copied = run(&frames, None, &mut Demux::new(1000));
+        assert_eq!(passed_on(copied, NUMBER), expected);
+    }
+
+    #[test]
+    fn inv1_what_follows_a_message_that_went_before_gets_a_header() {
+        let mut demux = Demux::new(1000);
+        let before = Header::data(7, u64::from(u32::MAX), 1);
+        run(&[&before.encode()[..], b"a"].concat(), None, &mut demux);
+        let next = [
+            &encode_next(2)[..],
+            b"bc",
+            &encode_next(0),
+            &encode_next(1),
+            b"d",
+        ]
+        .concat();
+        let header = Header::data(8, 0, 2);
+        let expected = [&header.encode()[..], &next[4..]].concat();
+        assert_eq!(passed_on(run(&next, None, &mut demux), 8), expected);
     }
 
     #[test]

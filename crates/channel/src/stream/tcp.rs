@@ -15,7 +15,7 @@ use std::{
     io,
     os::fd::AsRawFd,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use nix::libc;
@@ -63,15 +63,38 @@ impl TcpReader {
         buffer: &mut ReadBuf<'_>,
         announced: usize,
     ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.half).poll_read(cx, buffer);
+        let is_long = MANY <= announced;
+        let read = if is_long {
+            self.poll_more(cx, buffer)
+        } else {
+            Pin::new(&mut self.half).poll_read(cx, buffer)
+        };
         if read.is_pending() {
-            let is_long = MANY <= announced && !self.looks;
             // INV-1. Who waits is registered: the system looks at once, and tells of what is there.
-            self.wait_for(if is_long { MANY } else { 1 })?;
+            self.wait_for(if is_long && !self.looks { MANY } else { 1 })?;
         } else {
             self.looks = false;
         }
         read
+    }
+
+    /// Reads as long as something is there. That there was less than fits says that there is no more, but of a long
+    /// message more has come until that is handled: to wait for the news of it costs more than to look.
+    fn poll_more(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let socket: &TcpStream = self.half.as_ref();
+        loop {
+            ready!(socket.poll_read_ready(cx))?;
+            match socket.try_read_buf(buffer) {
+                Ok(_) => return Poll::Ready(Ok(())),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
     }
 
     /// Has the system tell when so many bytes are there; it looks at once.

@@ -194,7 +194,7 @@ async fn a_peer_that_breaks_the_protocol_is_cut_and_others_do_not_notice() {
     let mut clerk = Clerk::new();
     clerk.post(&good, payload("before"));
     clerk.assert_acked(1).await;
-    let bad: [&[u8]; 10] = [
+    let bad: [&[u8]; 11] = [
         // An ack, which the dialling end never sends; and other words of the serving end.
         &ack(SESSION, 1).bytes(),
         &Opened::at(0).frame(SESSION).bytes(),
@@ -209,8 +209,10 @@ async fn a_peer_that_breaks_the_protocol_is_cut_and_others_do_not_notice() {
         // A session without an id.
         &Frame::control(OPEN, 2, &[]).bytes(),
         // No such frame.
-        &header(16, 0, 0, SESSION, 0),
+        &header(17, 0, 0, SESSION, 0),
         &[0xff; 64],
+        // A message that follows another one, and does not.
+        &[NEXT, 4, 0, 0, 1, 2, 3, 4],
     ];
     for (i, bytes) in bad.into_iter().enumerate() {
         let mut wire = Wire::open(&server, i as u8).await;
@@ -222,7 +224,7 @@ async fn a_peer_that_breaks_the_protocol_is_cut_and_others_do_not_notice() {
     clerk.assert_acked(1).await;
     assert_eq!(keeper.next_text().await, "before");
     assert_eq!(keeper.next_text().await, "after");
-    assert_eq!(server.stats().broken, 10);
+    assert_eq!(server.stats().broken, 11);
     assert_eq!(keeper.len(), 0);
 }
 

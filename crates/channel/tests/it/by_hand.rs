@@ -28,6 +28,8 @@ pub(crate) const CLOSED: u8 = 12;
 pub(crate) const LOST: u8 = 13;
 pub(crate) const PING: u8 = 14;
 pub(crate) const PONG: u8 = 15;
+/// What the header of a message that follows another one begins with.
+pub(crate) const NEXT: u8 = 16;
 
 /// The session of a peer that dials by hand.
 pub(crate) const SESSION: u32 = 1;
@@ -270,15 +272,24 @@ pub(crate) fn hello() -> Vec<u8> {
 pub(crate) struct Wire {
     pub(crate) stream: UnixStream,
     pub(crate) session: u32,
+    /// The session and the number of the message that was read last, if another one may follow it.
+    last: Option<(u32, u32)>,
 }
 
 impl Wire {
+    /// Returns a connection with the session of that number.
+    pub(crate) fn new(stream: UnixStream, session: u32) -> Self {
+        let last = None;
+        Self {
+            stream,
+            session,
+            last,
+        }
+    }
+
     /// Connects to a server and introduces itself.
     pub(crate) async fn dial(server: &Server) -> Self {
-        let mut wire = Self {
-            stream: connect(server.addr()).await,
-            session: SESSION,
-        };
+        let mut wire = Self::new(connect(server.addr()).await, SESSION);
         wire.send_bytes(&hello()).await;
         assert_eq!(wire.read_handshake().await[0], 0, "accepted");
         wire
@@ -348,7 +359,22 @@ impl Wire {
     /// Reads one frame, if the peer does not end the stream before.
     pub(crate) async fn try_read(&mut self) -> std::io::Result<Frame> {
         let mut head = [0; HEADER];
-        self.stream.read_exact(&mut head).await?;
+        let (next, rest) = head.split_at_mut(4);
+        self.stream.read_exact(next).await?;
+        if next[0] == NEXT {
+            let (session, before) = self.last.expect("a message in front of it");
+            let mut body = vec![0; (u32::from_le_bytes(next.try_into().unwrap()) >> 8) as usize];
+            self.stream.read_exact(&mut body).await?;
+            let seq = before.wrapping_add(1);
+            self.last = Some((session, seq));
+            return Ok(Frame {
+                kind: DATA,
+                session,
+                seq,
+                body,
+            });
+        }
+        self.stream.read_exact(rest).await?;
         let number = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().unwrap());
         assert_eq!(number(0) >> 8, 0, "a message with parts: {head:?}");
         let kind = head[0];
@@ -356,10 +382,12 @@ impl Wire {
         let len = if kind == VOID { 0 } else { number(4) as usize };
         let mut body = vec![0; len];
         self.stream.read_exact(&mut body).await?;
+        let (session, seq) = (number(8), number(12));
+        self.last = matches!(kind, DATA | DATA_ASK).then_some((session, seq));
         Ok(Frame {
             kind,
-            session: number(8),
-            seq: number(12),
+            session,
+            seq,
             body,
         })
     }
@@ -431,7 +459,7 @@ impl ByHand {
     /// Accepts a connection and reads its hello.
     pub(crate) async fn hello(&self) -> Wire {
         let (stream, _) = soon(self.listener.accept()).await.unwrap();
-        let mut wire = Wire { stream, session: 0 };
+        let mut wire = Wire::new(stream, 0);
         wire.read_handshake().await;
         wire
     }

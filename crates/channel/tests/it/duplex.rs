@@ -131,7 +131,7 @@ async fn both_directions_go_on_over_many_cut_connections() {
     let at = ChannelTransport::Tcp;
     let (_, server) = there.serve_duplex::<u64, String>(at).unwrap();
     let proxy = Proxy::new(server.server(), move || Fate {
-        cut_after: 500 + rng.below(10_000) as usize,
+        cut_after: 250 + rng.below(4_000) as usize,
         is_mute: rng.chance(0.2),
     })
     .await;

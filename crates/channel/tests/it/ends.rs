@@ -325,10 +325,7 @@ async fn a_server_with_many_connections_that_nobody_reads_stops_soon() {
     }
     // Some are in their handshake.
     for _ in 0..100 {
-        wires.push(Wire {
-            stream: connect(server.addr()).await,
-            session: 0,
-        });
+        wires.push(Wire::new(connect(server.addr()).await, 0));
     }
     soon(server.stop()).await;
     keeper.until_lost(100).await;

@@ -245,7 +245,7 @@ async fn connections_that_are_cut_on_both_sides_of_a_gateway_lose_nothing() {
     let seed = Seed::from_env();
     let mut rng = seed.rng();
     let fate = move || Fate {
-        cut_after: 4_000 + rng.below(40_000) as usize,
+        cut_after: 2_000 + rng.below(20_000) as usize,
         is_mute: false,
     };
     let gateway = Gateway::new(ChannelTransport::Tcp);

@@ -15,6 +15,7 @@ const OPEN: u8 = 8;
 const OPENED: u8 = 9;
 const PING: u8 = 14;
 const PONG: u8 = 15;
+const NEXT: u8 = 16;
 
 /// Accepts one connection at `name` and carries its sessions. Messages have short bodies and no parts.
 pub(crate) async fn serve(node: SimNode, name: &str) {
@@ -34,7 +35,17 @@ pub(crate) async fn serve(node: SimNode, name: &str) {
     let reading = async {
         let mut header = [0; 16];
         // Until the other end has enough of it.
-        while reader.read_exact(&mut header).await.is_ok() {
+        while reader.read_exact(&mut header[..4]).await.is_ok() {
+            if header[0] == NEXT {
+                let len = u32::from_le_bytes(header[..4].try_into().unwrap()) >> 8;
+                if reader.read_exact(&mut vec![0; len as usize]).await.is_err() {
+                    break;
+                }
+                continue;
+            }
+            if reader.read_exact(&mut header[4..]).await.is_err() {
+                break;
+            }
             let len = u32::from_le_bytes(header[4..8].try_into().unwrap());
             let mut body = vec![0; len as usize];
             if reader.read_exact(&mut body).await.is_err() {

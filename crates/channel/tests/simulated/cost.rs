@@ -76,7 +76,7 @@ async fn a_reconnect_sends_what_was_not_acknowledged_and_no_more() {
         assert_eq!(clerk.outcome(&body).await, Outcome::Acked);
     }
     let bytes = written(&network, last_connection(&network), "a");
-    let unacked = 40 * (LEN as u64 + 16);
+    let unacked = 40 * (LEN as u64 + 4);
     assert!(
         (unacked..=unacked + GREETING).contains(&bytes),
         "{bytes} of {unacked}"

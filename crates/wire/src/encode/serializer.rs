@@ -6,7 +6,7 @@ use super::{EncodeError, Encoder, MAX_DEPTH, MAX_EMPTY};
 use crate::blob::{BLOB, MARKED};
 use crate::varint;
 
-impl Encoder {
+impl<'b> Encoder<'b> {
     /// Enters one level of nesting; the matching exit is in [`Nested::leave`].
     #[inline]
     fn enter(&mut self) -> Result<(), EncodeError> {
@@ -17,7 +17,8 @@ impl Encoder {
         Ok(())
     }
 
-    fn nested(&mut self) -> Result<Nested<'_>, EncodeError> {
+    #[inline]
+    fn nested(&mut self) -> Result<Nested<'_, 'b>, EncodeError> {
         self.enter()?;
         Ok(Nested {
             start: self.body.len(),
@@ -26,12 +27,14 @@ impl Encoder {
     }
 
     /// Starts a sequence or map, which know their length only at run time.
-    fn counted(&mut self, len: Option<usize>) -> Result<Nested<'_>, EncodeError> {
+    #[inline]
+    fn counted(&mut self, len: Option<usize>) -> Result<Nested<'_, 'b>, EncodeError> {
         self.put_varint(len.ok_or(EncodeError::UnknownLength)? as u64);
         self.nested()
     }
 
-    fn variant(&mut self, variant_idx: u32) -> Result<Nested<'_>, EncodeError> {
+    #[inline]
+    fn variant(&mut self, variant_idx: u32) -> Result<Nested<'_, 'b>, EncodeError> {
         self.put_varint(variant_idx.into());
         self.nested()
     }
@@ -47,16 +50,16 @@ macro_rules! integers {
     )* };
 }
 
-impl<'a> Serializer for &'a mut Encoder {
+impl<'a, 'b> Serializer for &'a mut Encoder<'b> {
     type Ok = ();
     type Error = EncodeError;
-    type SerializeSeq = Nested<'a>;
-    type SerializeTuple = Nested<'a>;
-    type SerializeTupleStruct = Nested<'a>;
-    type SerializeTupleVariant = Nested<'a>;
-    type SerializeMap = Nested<'a>;
-    type SerializeStruct = Nested<'a>;
-    type SerializeStructVariant = Nested<'a>;
+    type SerializeSeq = Nested<'a, 'b>;
+    type SerializeTuple = Nested<'a, 'b>;
+    type SerializeTupleStruct = Nested<'a, 'b>;
+    type SerializeTupleVariant = Nested<'a, 'b>;
+    type SerializeMap = Nested<'a, 'b>;
+    type SerializeStruct = Nested<'a, 'b>;
+    type SerializeStructVariant = Nested<'a, 'b>;
 
     integers! {
         serialize_u16(u16) => |value| value.into();
@@ -126,23 +129,28 @@ impl<'a> Serializer for &'a mut Encoder {
         Ok(())
     }
 
+    #[inline]
     fn serialize_none(self) -> Result<(), EncodeError> {
         self.serialize_u8(0)
     }
 
+    #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), EncodeError> {
         self.put(&[1]);
         self.nested()?.last(value)
     }
 
+    #[inline]
     fn serialize_unit(self) -> Result<(), EncodeError> {
         Ok(())
     }
 
+    #[inline]
     fn serialize_unit_struct(self, _name: &'static str) -> Result<(), EncodeError> {
         Ok(())
     }
 
+    #[inline]
     fn serialize_unit_variant(
         self,
         _name: &'static str,
@@ -152,6 +160,7 @@ impl<'a> Serializer for &'a mut Encoder {
         self.variant(variant_idx)?.leave()
     }
 
+    #[inline]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
         name: &'static str,
@@ -164,6 +173,7 @@ impl<'a> Serializer for &'a mut Encoder {
         }
     }
 
+    #[inline]
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
         _name: &'static str,
@@ -174,64 +184,77 @@ impl<'a> Serializer for &'a mut Encoder {
         self.variant(variant_idx)?.last(value)
     }
 
-    fn serialize_seq(self, len: Option<usize>) -> Result<Nested<'a>, EncodeError> {
+    #[inline]
+    fn serialize_seq(self, len: Option<usize>) -> Result<Nested<'a, 'b>, EncodeError> {
         self.counted(len)
     }
 
-    fn serialize_tuple(self, _len: usize) -> Result<Nested<'a>, EncodeError> {
+    #[inline]
+    fn serialize_tuple(self, _len: usize) -> Result<Nested<'a, 'b>, EncodeError> {
         self.nested()
     }
 
+    #[inline]
     fn serialize_tuple_struct(
         self,
         _name: &'static str,
         _len: usize,
-    ) -> Result<Nested<'a>, EncodeError> {
+    ) -> Result<Nested<'a, 'b>, EncodeError> {
         self.nested()
     }
 
+    #[inline]
     fn serialize_tuple_variant(
         self,
         _name: &'static str,
         variant_idx: u32,
         _variant: &'static str,
         _len: usize,
-    ) -> Result<Nested<'a>, EncodeError> {
+    ) -> Result<Nested<'a, 'b>, EncodeError> {
         self.variant(variant_idx)
     }
 
-    fn serialize_map(self, len: Option<usize>) -> Result<Nested<'a>, EncodeError> {
+    #[inline]
+    fn serialize_map(self, len: Option<usize>) -> Result<Nested<'a, 'b>, EncodeError> {
         self.counted(len)
     }
 
-    fn serialize_struct(self, _name: &'static str, _len: usize) -> Result<Nested<'a>, EncodeError> {
+    #[inline]
+    fn serialize_struct(
+        self,
+        _name: &'static str,
+        _len: usize,
+    ) -> Result<Nested<'a, 'b>, EncodeError> {
         self.nested()
     }
 
+    #[inline]
     fn serialize_struct_variant(
         self,
         _name: &'static str,
         variant_idx: u32,
         _variant: &'static str,
         _len: usize,
-    ) -> Result<Nested<'a>, EncodeError> {
+    ) -> Result<Nested<'a, 'b>, EncodeError> {
         self.variant(variant_idx)
     }
 }
 
 /// One level of nesting in progress.
-pub(super) struct Nested<'a> {
-    encoder: &'a mut Encoder,
+pub(super) struct Nested<'a, 'b> {
+    encoder: &'a mut Encoder<'b>,
     /// Where the current element starts.
     start: usize,
 }
 
-impl Nested<'_> {
+impl Nested<'_, '_> {
+    #[inline]
     fn last<T: Serialize + ?Sized>(self, value: &T) -> Result<(), EncodeError> {
         value.serialize(&mut *self.encoder)?;
         self.leave()
     }
 
+    #[inline]
     fn leave(self) -> Result<(), EncodeError> {
         self.encoder.depth -= 1;
         Ok(())
@@ -252,7 +275,7 @@ impl Nested<'_> {
     }
 }
 
-impl ser::SerializeSeq for Nested<'_> {
+impl ser::SerializeSeq for Nested<'_, '_> {
     type Ok = ();
     type Error = EncodeError;
 
@@ -262,12 +285,13 @@ impl ser::SerializeSeq for Nested<'_> {
         self.count_element()
     }
 
+    #[inline]
     fn end(self) -> Result<(), EncodeError> {
         self.leave()
     }
 }
 
-impl ser::SerializeMap for Nested<'_> {
+impl ser::SerializeMap for Nested<'_, '_> {
     type Ok = ();
     type Error = EncodeError;
 
@@ -280,6 +304,7 @@ impl ser::SerializeMap for Nested<'_> {
         self.count_element()
     }
 
+    #[inline]
     fn end(self) -> Result<(), EncodeError> {
         self.leave()
     }
@@ -287,7 +312,7 @@ impl ser::SerializeMap for Nested<'_> {
 
 macro_rules! fixed {
     ($($trait:ident::$method:ident($($name:ident)?);)*) => { $(
-        impl ser::$trait for Nested<'_> {
+        impl ser::$trait for Nested<'_, '_> {
             type Ok = ();
             type Error = EncodeError;
 
@@ -300,6 +325,7 @@ macro_rules! fixed {
                 value.serialize(&mut *self.encoder)
             }
 
+            #[inline]
             fn end(self) -> Result<(), EncodeError> {
                 self.leave()
             }

@@ -235,7 +235,7 @@ impl Model {
         assert_eq!(more, self.log.is_ready());
         // One piece of short messages, or one long message in its chunk, may be beyond the budget.
         let len = image.len();
-        assert!(len <= budget.saturating_add(2 * LAST_ROOM + CHUNK_ABOVE as usize));
+        assert!(len <= budget.saturating_add(2 * room::LAST + CHUNK_ABOVE as usize));
         let mut listener = Listener::default();
         for slice in &image.slices() {
             self.demux.feed(slice, None, &mut listener).unwrap();
