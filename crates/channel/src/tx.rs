@@ -50,10 +50,13 @@ impl<M: Message> Tx<M> {
                 refused = Some(reason);
             }
         });
-        let cause = match (encoded, refused) {
-            (Ok(()), None) => return Ok(()),
-            (Ok(()), Some(reason)) => reason.into(),
-            (Err(error), _) => error.into(),
+        // One after the other: both in one match would be moved there first.
+        let cause = match encoded {
+            Err(error) => error.into(),
+            Ok(()) => match refused {
+                None => return Ok(()),
+                Some(reason) => reason.into(),
+            },
         };
         Err(SendError { message, cause })
     }

@@ -181,8 +181,10 @@ pub fn wait_ended(pid: u32, within: Duration) -> bool {
 fn environment(pid: u32) -> Vec<u8> {
     let mut environment = Vec::new();
     wait_until(IN_EXECVE, || {
+        // Asked first: what is read after the end of the call is there.
+        let is_in_execve = is_in_execve(pid);
         environment = fs::read(entry(pid, "environ")).unwrap_or_default();
-        !environment.is_empty() || !is_in_execve(pid)
+        !environment.is_empty() || !is_in_execve
     });
     environment
 }

@@ -143,7 +143,7 @@ pub fn encode_inline<M: Serialize + ?Sized>(
     message: &M,
 ) -> Result<(), EncodeError> {
     let len = buffer.len();
-    let result = write(buffer, &mut Apart::new(0), message);
+    let result = write(buffer, &mut Apart::new(0), message).map(|_| ());
     if result.is_err() {
         buffer.truncate(len);
     }
@@ -164,9 +164,10 @@ pub fn encode_with<M: Serialize + ?Sized, R>(
 ) -> Result<R, EncodeError> {
     let mut body = scratch::take();
     let mut apart = Apart::new(MAX_PARTS);
-    let result = write(&mut body, &mut apart, message).map(|()| {
+    let result = write(&mut body, &mut apart, message).map(|len| {
         f(Encoded {
-            body: &body,
+            // Address and length of the whole would be read at once, which waits for the length that was just written.
+            body: &body[..len],
             parts: &mut apart.parts,
         })
     });
@@ -183,13 +184,13 @@ pub struct Encoded<'a> {
     pub parts: &'a mut SmallVec<[Bytes; 2]>,
 }
 
-/// Appends the encoding of `message` to `body`, or if that fails a part of it.
+/// Appends the encoding of `message` to `body`, or if that fails a part of it, and returns the length of all that lies there.
 #[inline]
 fn write<M: Serialize + ?Sized>(
     body: &mut BytesMut,
     apart: &mut Apart,
     message: &M,
-) -> Result<(), EncodeError> {
+) -> Result<usize, EncodeError> {
     let mut encoder = Encoder {
         body: Body::new(body),
         depth: 0,
@@ -197,8 +198,7 @@ fn write<M: Serialize + ?Sized>(
         apart,
     };
     message.serialize(&mut encoder)?;
-    encoder.body.finish();
-    Ok(())
+    Ok(encoder.body.finish())
 }
 
 /// What does not go into the body.

@@ -45,10 +45,12 @@ impl<'a> Body<'a> {
         self.owner.len() + self.written
     }
 
-    /// Makes what was put the end of the buffer.
+    /// Makes what was put the end of the buffer, and returns the length of that.
     #[inline]
-    pub(super) fn finish(self) {
+    pub(super) fn finish(self) -> usize {
+        let len = self.len();
         commit(self.owner, self.written);
+        len
     }
 
     /// Appends `bytes`.
