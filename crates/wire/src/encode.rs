@@ -104,15 +104,10 @@ pub fn encode<M: Serialize + ?Sized>(message: &M) -> Result<Payload, EncodeError
 ///
 /// [`EncodeError`] when the value exceeds a limit or its `Serialize` fails.
 pub fn encode_after<M: Serialize + ?Sized>(
-    mut prefix: BytesMut,
+    prefix: BytesMut,
     message: &M,
 ) -> Result<Payload, EncodeError> {
-    let mut apart = Apart::new(MAX_PARTS);
-    write(&mut prefix, &mut apart, message)?;
-    Ok(Payload {
-        body: prefix.freeze(),
-        parts: apart.parts,
-    })
+    Ok(payload(prefix, message)?.0)
 }
 
 /// Like [`encode`], and tells which parts are [`Marked`](crate::Marked).
@@ -121,7 +116,13 @@ pub fn encode_after<M: Serialize + ?Sized>(
 ///
 /// [`EncodeError`] when the value exceeds a limit or its `Serialize` fails.
 pub fn encode_marked<M: Serialize + ?Sized>(message: &M) -> Result<(Payload, Marks), EncodeError> {
-    let mut body = BytesMut::with_capacity(USUAL_BODY);
+    payload(BytesMut::with_capacity(USUAL_BODY), message)
+}
+
+fn payload<M: Serialize + ?Sized>(
+    mut body: BytesMut,
+    message: &M,
+) -> Result<(Payload, Marks), EncodeError> {
     let mut apart = Apart::new(MAX_PARTS);
     write(&mut body, &mut apart, message)?;
     let payload = Payload {
