@@ -66,8 +66,9 @@ impl<P: Parcel> Link<P> {
     /// # Cancel safety
     ///
     /// Nothing is lost if the future is dropped.
-    pub async fn ready(&self) -> Result<(), FailReason> {
-        self.session().sender.ready().await
+    #[inline]
+    pub fn ready(&self) -> impl Future<Output = Result<(), FailReason>> + Send {
+        self.session().sender.ready()
     }
 
     /// Returns the state of the link.

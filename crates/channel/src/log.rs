@@ -30,7 +30,7 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::{
-    frame::{Credit, HEADER_LEN, Header, Kind, Nack, data_len, encode_next},
+    frame::{Credit, HEADER_LEN, Header, Kind, NEXT_LEN, Nack, data_len, encode_next},
     outcome::{FailReason, Outcome, ProtocolError, UnknownReason},
 };
 use piece::{Piece, put_table};
@@ -56,6 +56,16 @@ pub(crate) struct Mark {
 pub(crate) struct Bounds {
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
+}
+
+impl Bounds {
+    /// Returns where a log is full of which nothing is held before `seq` and `load`.
+    fn after(self, seq: u64, load: u64) -> Mark {
+        Mark {
+            seq: seq.saturating_add(self.messages),
+            load: load.saturating_add(self.bytes),
+        }
+    }
 }
 
 /// How many messages have an outcome that is not success.
@@ -127,6 +137,8 @@ pub(crate) struct Log<P> {
     end: Mark,
     cursor: Cursor,
     acked: u64,
+    /// Where the log is full, if nothing more is acknowledged.
+    full: Mark,
     sent: u64,
     asked: u64,
     /// The load before the first message of the session as the peer knows it.
@@ -152,6 +164,7 @@ impl<P> Log<P> {
         Self {
             session,
             bounds,
+            full: bounds.after(0, 0),
             pieces: VecDeque::new(),
             first_piece: 0,
             start: Mark::default(),
@@ -216,8 +229,7 @@ impl<P> Log<P> {
 
     /// Returns whether no further message is accepted (INV-7).
     pub(crate) fn is_full(&self) -> bool {
-        let held = self.held();
-        self.bounds.messages <= held.seq || self.bounds.bytes <= held.load
+        self.full.seq <= self.end.seq || self.full.load <= self.end.load
     }
 
     /// Returns whether a good part of what may be held is free: whoever waits for room is told then, so that messages come
@@ -229,7 +241,32 @@ impl<P> Log<P> {
     }
 
     /// Accepts a message, which is within the limits. The log is not full.
+    #[inline]
     pub(crate) fn push(&mut self, message: &Message<'_>) {
+        if !self.push_next(message) {
+            self.push_any(message);
+        }
+    }
+
+    /// Accepts a short message that follows another one, for which there is room: most are that. Returns whether it is.
+    #[inline]
+    fn push_next(&mut self, message: &Message<'_>) -> bool {
+        let bytes = message.body.bytes();
+        let is_next = self.has_last
+            && message.parts.is_empty()
+            && !message.asks
+            && bytes.len() <= INLINE_BODY
+            && NEXT_LEN + bytes.len() <= self.tail.capacity() - self.tail.len();
+        if is_next {
+            self.tail.extend_from_slice(&encode_next(bytes.len()));
+            self.tail.extend_from_slice(bytes);
+            self.end.seq += 1;
+            self.end.load += bytes.len() as u64;
+        }
+        is_next
+    }
+
+    fn push_any(&mut self, message: &Message<'_>) {
         let Message { body, parts, asks } = message;
         let bytes = body.bytes();
         let kind = if *asks { Kind::DataAsk } else { Kind::Data };
@@ -245,12 +282,8 @@ impl<P> Log<P> {
             bytes.len() <= INLINE_BODY && parts.iter().all(|part| part.len() < INLINE_PART);
         if is_short {
             self.reserve(data_len(bytes.len(), parts.iter().map(Bytes::len)) as usize);
-            if self.has_last && parts.is_empty() && !asks {
-                self.tail.extend_from_slice(&encode_next(bytes.len()));
-            } else {
-                self.tail.extend_from_slice(&header.encode());
-                put_table(&mut self.tail, parts);
-            }
+            self.tail.extend_from_slice(&header.encode());
+            put_table(&mut self.tail, parts);
             self.tail.extend_from_slice(bytes);
             parts.iter().for_each(|part| self.tail.put_slice(part));
             self.has_last = true;
@@ -459,6 +492,7 @@ impl<P> Log<P> {
         self.room = Room::new();
         self.has_last = false;
         self.start = self.end;
+        self.full = self.bounds.after(self.acked, self.start.load);
         self.cursor = Cursor {
             piece: 0,
             offset: 0,
@@ -506,6 +540,7 @@ impl<P> Log<P> {
             self.pieces.pop_front();
             self.first_piece += 1;
         }
+        self.full = self.bounds.after(self.acked, self.start.load);
     }
 
     fn count_failed(&mut self, messages: u64) {

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use hypermesh_wire::{DecodeError, Message, Payload, decode, decode_borrowed};
+use hypermesh_wire::{DecodeError, Message, Payload, decode_borrowed};
 use tokio::{select, sync::Notify};
 
 use crate::{
@@ -76,33 +76,9 @@ impl<M: Message> Rx<M> {
     /// # Cancel safety
     ///
     /// No message is lost if the future is dropped.
+    #[inline]
     pub async fn recv(&mut self) -> Result<M, RecvError> {
         let mut has_ended = false;
-        loop {
-            if let Some(result) = self.next() {
-                return result;
-            }
-            let queue = self.queue.clone();
-            let mut arrived = pin!(queue.arrived.notified());
-            // Registered before the look, so that no message is missed.
-            arrived.as_mut().enable();
-            if let Some(result) = self.next() {
-                return result;
-            }
-            if has_ended {
-                return Err(RecvError::Closed);
-            }
-            select! {
-                biased;
-                () = arrived => {}
-                () = self.source.ended() => has_ended = true,
-            }
-        }
-    }
-
-    /// Takes the next message that is there.
-    #[inline(always)]
-    fn next(&mut self) -> Option<Result<M, RecvError>> {
         loop {
             if let Some(current) = &mut self.current {
                 let result = current.next();
@@ -110,11 +86,17 @@ impl<M: Message> Rx<M> {
                     // It makes room now, and not with the next call.
                     self.current = None;
                 }
-                if result.is_some() {
-                    return result;
-                }
+                return result.map_err(RecvError::Decode);
             }
-            self.current = Some(self.queue.pop()?);
+            self.current = self.queue.pop();
+            if self.current.is_some() {
+                continue;
+            }
+            if has_ended {
+                return Err(RecvError::Closed);
+            }
+            // Apart and on the heap: most calls find a message, and have nothing of the state of those that wait.
+            has_ended = Box::pin(self.queue.wait(&self.source)).await;
         }
     }
 
@@ -167,7 +149,7 @@ pub enum RecvError {
     Decode(#[source] Box<DecodeError>),
 }
 
-/// Messages that were acknowledged and not received, in one piece.
+/// Messages that were acknowledged and not received, in one piece: one at least.
 pub(crate) struct Arrived {
     what: What,
     /// The session that gives credit for them.
@@ -204,30 +186,25 @@ impl Arrived {
         }
     }
 
-    /// Takes the next message, if there is one left.
-    ///
-    /// The error is in a box, so that a message is moved field by field and not with a part of an error.
+    /// Takes the next message, of which one is left.
+    // One call to decode, the result of which is returned where it lies: a message is not moved from place to place.
     #[inline(always)]
-    fn next<M: Message>(&mut self) -> Option<Result<M, RecvError>> {
-        let result = match &mut self.what {
+    fn next<M: Message>(&mut self) -> Result<M, Box<DecodeError>> {
+        let copied;
+        let (body, parts, len) = match &self.what {
             What::Run(run) => {
-                let frame = run.front()?;
-                let len = frame.len;
-                let result = if frame.has_parts() {
-                    decode_borrowed(frame.body, &frame.parts())
-                } else {
-                    decode_borrowed(frame.body, &[])
-                };
-                run.pop(len);
-                result
+                let frame = run.front().expect("it goes when it is empty");
+                copied = frame.parts();
+                (frame.body, &copied[..], frame.len)
             }
-            What::Payload(payload) => {
-                let payload = mem::take(payload);
-                self.what = What::Run(Run::empty());
-                decode(&payload)
-            }
+            What::Payload(payload) => (&payload.body[..], &payload.parts[..], 0),
         };
-        Some(result.map_err(|error| RecvError::Decode(Box::new(error))))
+        let result = decode_borrowed(body, parts);
+        match &mut self.what {
+            What::Run(run) => run.pop(len),
+            What::Payload(_) => self.what = What::Run(Run::empty()),
+        }
+        result
     }
 
     fn is_empty(&self) -> bool {
@@ -253,6 +230,21 @@ impl RxQueue {
     pub(crate) fn push(&self, arrived: Arrived) {
         self.lock().push_back(arrived);
         self.arrived.notify_one();
+    }
+
+    /// Waits until something may be there, or no more comes, and returns whether no more comes.
+    async fn wait(&self, source: &Source) -> bool {
+        let mut arrived = pin!(self.arrived.notified());
+        // Registered before the look, so that no message is missed.
+        arrived.as_mut().enable();
+        if !self.lock().is_empty() {
+            return false;
+        }
+        select! {
+            biased;
+            () = arrived => false,
+            () = source.ended() => true,
+        }
     }
 
     fn pop(&self) -> Option<Arrived> {

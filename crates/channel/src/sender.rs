@@ -10,11 +10,13 @@ mod stall;
 mod state;
 
 use std::{
-    pin::pin,
+    future::poll_fn,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -37,6 +39,14 @@ use crate::{
 use stall::Stall;
 pub(crate) use state::Remote;
 use state::{Stage, State};
+
+/// A future on the heap.
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+#[inline(never)]
+fn poll_boxed<T>(future: &mut BoxFuture<'_, T>, cx: &mut Context<'_>) -> Poll<T> {
+    future.as_mut().poll(cx)
+}
 
 /// The sending half of one session.
 pub(crate) struct Sender<P: Parcel> {
@@ -153,10 +163,23 @@ impl<P: Parcel> Sender<P> {
     ///
     /// The reason why there never will be.
     #[inline]
-    pub(crate) async fn ready(&self) -> Result<(), FailReason> {
-        if self.has_room.load(Ordering::Relaxed) {
-            return Ok(());
-        }
+    pub(crate) fn ready(&self) -> impl Future<Output = Result<(), FailReason>> + Send {
+        // Apart and on the heap: the answer to most is a look, without a state of its own.
+        let mut waiting = None;
+        poll_fn(move |cx| {
+            if waiting.is_none() && self.has_room.load(Ordering::Relaxed) {
+                return Poll::Ready(Ok(()));
+            }
+            poll_boxed(waiting.get_or_insert_with(|| self.room_to_come()), cx)
+        })
+    }
+
+    #[cold]
+    fn room_to_come(&self) -> BoxFuture<'_, Result<(), FailReason>> {
+        Box::pin(self.room_made())
+    }
+
+    async fn room_made(&self) -> Result<(), FailReason> {
         loop {
             let mut room = pin!(self.room.notified());
             {

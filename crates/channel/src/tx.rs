@@ -115,8 +115,9 @@ impl<M: Message> Tx<M> {
     /// # Cancel safety
     ///
     /// Nothing is lost if the future is dropped.
-    pub async fn ready(&self) -> Result<(), FailReason> {
-        self.link.ready().await
+    #[inline]
+    pub fn ready(&self) -> impl Future<Output = Result<(), FailReason>> + Send {
+        self.link.ready()
     }
 
     /// Returns the state of the link.

@@ -125,7 +125,7 @@ impl de::Error for Fault {
 ///
 /// [`DecodeError`] when the payload is not exactly one value of the type.
 pub fn decode<M: DeserializeOwned>(payload: &Payload) -> Result<M, DecodeError> {
-    decode_borrowed(&payload.body, &payload.parts)
+    decode_borrowed(&payload.body, &payload.parts).map_err(|fault| *fault)
 }
 
 /// Decodes a value that takes the whole of `body` and of `parts`.
@@ -135,16 +135,21 @@ pub fn decode<M: DeserializeOwned>(payload: &Payload) -> Result<M, DecodeError> 
 ///
 /// # Errors
 ///
-/// [`DecodeError`] when they are not exactly one value of the type.
+/// [`DecodeError`] when they are not exactly one value of the type. It is in a box: the value lies where the caller wants
+/// it from the beginning, and is not moved there.
 #[inline(always)]
 pub fn decode_borrowed<M: DeserializeOwned>(
     body: &[u8],
     parts: &[Bytes],
-) -> Result<M, DecodeError> {
+) -> Result<M, Box<DecodeError>> {
     let mut decoder = Decoder::new(body, parts);
-    let message = M::deserialize(&mut decoder).map_err(|fault| *fault)?;
-    decoder.finish()?;
-    Ok(message)
+    let result = M::deserialize(&mut decoder);
+    if result.is_ok()
+        && let Err(error) = decoder.finish()
+    {
+        return Err(error);
+    }
+    result
 }
 
 /// Decodes a value without parts from the front of `input`, and moves `input` behind it.
@@ -193,16 +198,26 @@ impl<'de> Decoder<'de> {
 
     /// Checks INV-1.
     #[inline]
-    fn finish(self) -> Result<(), DecodeError> {
-        if !self.rest.is_empty() {
-            let (offset, left) = (self.at(), self.rest.len());
-            return Err(DecodeError::TrailingBytes { offset, left });
+    fn finish(self) -> Result<(), Fault> {
+        if self.rest.is_empty() && self.n_parts_used == self.parts.len() {
+            Ok(())
+        } else {
+            Err(self.left_over())
         }
-        if self.n_parts_used < self.parts.len() {
-            let (used, parts) = (self.n_parts_used, self.parts.len());
-            return Err(DecodeError::UnusedParts { used, parts });
-        }
-        Ok(())
+    }
+
+    #[cold]
+    fn left_over(&self) -> Fault {
+        Fault::new(match self.rest.len() {
+            0 => DecodeError::UnusedParts {
+                used: self.n_parts_used,
+                parts: self.parts.len(),
+            },
+            left => DecodeError::TrailingBytes {
+                offset: self.at(),
+                left,
+            },
+        })
     }
 
     /// Returns how many bytes of the body are read.

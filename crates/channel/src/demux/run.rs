@@ -232,20 +232,19 @@ impl<'a> Frame<'a> {
         })
     }
 
-    /// Returns whether the message has parts.
-    #[inline]
-    pub(crate) fn has_parts(&self) -> bool {
-        !self.table.is_empty()
-    }
-
     /// Returns the bytes of the message.
     pub(crate) fn load(&self) -> u64 {
         (self.body.len() + self.parts.len()) as u64
     }
 
     /// Returns copies of the parts.
+    #[inline(always)]
     pub(crate) fn parts(&self) -> SmallVec<[Bytes; 2]> {
-        self.each_part(Bytes::copy_from_slice)
+        if self.table.is_empty() {
+            SmallVec::new()
+        } else {
+            self.each_part(Bytes::copy_from_slice)
+        }
     }
 
     /// Returns the message in what `own` makes of its bytes.
