@@ -7,13 +7,15 @@
 //! - **INV-3**: however the task ends, every session ends or is told that its connection is lost.
 //! - **INV-4**: all sessions are looked at when an attempt to connect begins or ends and when a connection does; in between only
 //!   those that have said so, and those whose time has come. So the work for a session does not grow with their number.
+//! - **INV-5**: a session that goes to another connector is always with one of them, for a moment with both; if it comes back in
+//!   that moment, it stays.
 
 mod agenda;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -64,6 +66,8 @@ pub(crate) struct Connector {
 #[derive(Default)]
 struct State {
     sessions: BTreeMap<u32, Arc<dyn Kept>>,
+    /// Those that came back before they were removed (INV-5).
+    back: BTreeSet<u32>,
     /// When each is to be looked at.
     agenda: Agenda,
     outlet: Option<Arc<Outlet>>,
@@ -75,6 +79,13 @@ impl State {
     fn remove(&mut self, number: u32) {
         self.sessions.remove(&number);
         self.agenda.set(number, None);
+    }
+
+    /// Removes a session that went to another connector, if it has not come back.
+    fn remove_gone(&mut self, number: u32) {
+        if !self.back.remove(&number) {
+            self.remove(number);
+        }
     }
 }
 
@@ -113,7 +124,10 @@ impl Connector {
                 return false;
             }
             session.join(&self.inbox);
-            state.sessions.insert(session.number(), session.clone());
+            let number = session.number();
+            if state.sessions.insert(number, session.clone()).is_some() {
+                state.back.insert(number);
+            }
             state.outlet.clone()
         };
         if let Some(outlet) = outlet {
@@ -225,8 +239,12 @@ impl Connector {
     fn retire(&self, whom: Whom, error: Option<&Arc<Unreachable>>) -> Option<Instant> {
         for (number, session) in self.to_look_at(whom) {
             session.clone().expire(error);
-            if session.is_over() || session.clone().moves() {
+            if session.is_over() {
                 self.lock().remove(number);
+                continue;
+            }
+            if session.clone().moves() {
+                self.lock().remove_gone(number);
                 continue;
             }
             let now = Instant::now();

@@ -42,7 +42,7 @@ const SMALL_READ: usize = 4 << 10;
 const LARGE_READ: usize = MAX_SHARED;
 /// What was read is copied if it is less than this, and the memory read into again.
 const LEAST_SHARED: usize = LARGE_READ / 4;
-/// After so much of long messages, whoever else receives something has his turn.
+/// After so much, whoever receives something has his turn.
 const TURN: usize = 512 << 10;
 /// So much memory of what was read is kept for what comes.
 const KEPT: usize = 8 * LARGE_READ;
@@ -138,7 +138,7 @@ impl<'a, S: Sessions> Inlet<'a, S> {
             let tick = self.heart.due();
             let ack_time = self.switch.ack_time;
             let mut timer = pin!(sleep_until(ack_time.map_or(tick, |time| time.min(tick))));
-            let mut bulk_since = 0;
+            let mut turn = 0;
             loop {
                 let read = select! {
                     biased;
@@ -148,9 +148,9 @@ impl<'a, S: Sessions> Inlet<'a, S> {
                     () = &mut timer => None,
                 };
                 match read {
-                    Some(Ok(bulk)) => {
+                    Some(Ok(bytes)) => {
                         self.heart.heard();
-                        bulk_since += bulk;
+                        turn += bytes;
                     }
                     Some(Err(end)) => return end,
                     None => {
@@ -160,8 +160,8 @@ impl<'a, S: Sessions> Inlet<'a, S> {
                         break;
                     }
                 }
-                if TURN <= bulk_since {
-                    bulk_since = 0;
+                if TURN <= turn {
+                    turn = 0;
                     yield_now().await;
                 } else {
                     consume_budget().await;
@@ -173,7 +173,8 @@ impl<'a, S: Sessions> Inlet<'a, S> {
         }
     }
 
-    /// Reads once, gives out what is complete by that, and returns how many bytes were those of a long message.
+    /// Reads once, gives out what is complete by that, and returns how many bytes that is of a turn: those of a long message,
+    /// or all of it if there was no memory left that was used before.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, End>> {
         let Self {
             reader,
@@ -193,7 +194,14 @@ impl<'a, S: Sessions> Inlet<'a, S> {
             demux.direct_done(n, switch)?;
             return Poll::Ready(Ok(n));
         }
-        let room = || pool.take(LARGE_READ).unwrap_or_else(|| vec![0; LARGE_READ]);
+        let mut turn = 0;
+        let mut room = || {
+            pool.take(LARGE_READ).unwrap_or_else(|| {
+                // All that is kept waits for the program, which now has its turn.
+                turn = TURN;
+                vec![0; LARGE_READ]
+            })
+        };
         let n = if let Some(memory) = large {
             let mut read = ReadBuf::new(memory);
             ready!(Pin::new(reader).poll_read(cx, &mut read))?;
@@ -226,7 +234,7 @@ impl<'a, S: Sessions> Inlet<'a, S> {
         } else if large.is_none() {
             *large = Some(room());
         }
-        Poll::Ready(Ok(0))
+        Poll::Ready(Ok(turn))
     }
 
     /// Does what is due.

@@ -1,6 +1,9 @@
 //! How often a connector looks at its sessions, and that it misses none. Counted, and on a clock that is paused.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::{
+    mem,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
 
 use tokio::{runtime::Handle, time::advance};
 
@@ -25,6 +28,8 @@ struct Counted {
     /// Whether the end of its time does not end it.
     is_held_up: AtomicBool,
     deadline: Mutex<Option<Instant>>,
+    /// Where it goes to at the next look.
+    next: Mutex<Vec<Arc<Connector>>>,
 }
 
 impl Counted {
@@ -64,6 +69,16 @@ impl Kept for Counted {
 
     fn join(&self, inbox: &Arc<Inbox>) {
         self.news.turn_to(inbox, self.number);
+    }
+
+    /// Goes from one connector to the next, through all of them before this returns.
+    fn moves(self: Arc<Self>) -> bool {
+        let next = mem::take(&mut *self.next.lock().unwrap());
+        let session: Arc<dyn Kept> = self;
+        for connector in &next {
+            assert!(connector.add(&session));
+        }
+        !next.is_empty()
     }
 
     fn fail(self: Arc<Self>, _: CloseReason) {
@@ -110,7 +125,7 @@ impl Kept for Counted {
 
 /// A connector without a task: the tests look in its place, as it does between two events.
 struct Rig {
-    connector: Connector,
+    connector: Arc<Connector>,
     looks: Arc<AtomicU64>,
     sessions: Vec<Arc<Counted>>,
     _endpoint: Endpoint,
@@ -121,7 +136,7 @@ impl Rig {
         let endpoint = Endpoint::new(EndpointOptions::new(Handle::current()));
         let connector = Connector::new(ChannelAddr::Local(7), endpoint.shared().clone());
         Self {
-            connector,
+            connector: Arc::new(connector),
             looks: Arc::default(),
             sessions: Vec::new(),
             _endpoint: endpoint,
@@ -137,6 +152,7 @@ impl Rig {
             is_over: AtomicBool::new(false),
             is_held_up: AtomicBool::new(false),
             deadline: Mutex::default(),
+            next: Mutex::default(),
         });
         let kept: Arc<dyn Kept> = session.clone();
         assert!(self.connector.add(&kept));
@@ -242,4 +258,24 @@ async fn a_session_that_cannot_be_ended_yet_is_looked_at_ten_times_a_second() {
     }
     session.is_held_up.store(false, Ordering::Relaxed);
     assert_eq!(rig.look(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn inv5_a_session_that_comes_back_at_once_is_kept() {
+    let mut near = Rig::new();
+    let far = Rig::new();
+    let session = near.add();
+    near.look();
+    let goes = |connectors: Vec<Arc<Connector>>| {
+        *session.next.lock().unwrap() = connectors;
+        session.news.notify_one();
+    };
+    goes(vec![far.connector.clone(), near.connector.clone()]);
+    assert!(near.look().is_some());
+    assert_eq!((near.n_left(), far.n_left()), (1, 1));
+    // It goes for good, and does not come back.
+    near.look();
+    goes(vec![far.connector.clone()]);
+    assert_eq!(near.look(), None);
+    assert_eq!((near.n_left(), far.n_left()), (0, 1));
 }
