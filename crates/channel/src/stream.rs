@@ -44,6 +44,11 @@ const KEEPALIVE_PROBES: u32 = 3;
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 256 << 10;
 
+/// So many bytes may have come over a TCP connection inside one machine before they are read; the system has as much again for
+/// its own needs. More would wait there in place of here, and not be in a cache any more when it is read. Over a network the
+/// system finds out what is on its way at one time, which may be more.
+const UNREAD: usize = 512 << 10;
+
 /// A connected socket.
 #[derive(Debug)]
 pub(crate) enum Stream {
@@ -55,7 +60,8 @@ pub(crate) enum Stream {
     Sim(SimStream),
 }
 
-/// Sets a TCP socket up to send small messages at once and to notice when the other machine is gone.
+/// Sets a connected TCP socket up to send small messages at once, to notice when the other machine is gone, and to keep little
+/// that nobody has read if there is no other machine.
 ///
 /// # Errors
 ///
@@ -66,7 +72,11 @@ pub(crate) fn set_up(socket: &TcpStream) -> io::Result<()> {
         .with_time(KEEPALIVE_IDLE)
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_PROBES);
+    let (near, far) = (socket.local_addr()?.ip(), socket.peer_addr()?.ip());
     let socket = SockRef::from(socket);
+    if near == far || far.is_loopback() {
+        socket.set_recv_buffer_size(UNREAD)?;
+    }
     #[cfg(target_os = "linux")]
     socket.set_tcp_notsent_lowat(UNSENT)?;
     socket.set_tcp_keepalive(&keepalive)
