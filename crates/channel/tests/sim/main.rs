@@ -104,7 +104,11 @@ fn main() -> ExitCode {
 
 /// Ends the process if a seed does not end: under a clock that stands still nothing else notices that somebody
 /// turns in circles.
-#[expect(clippy::print_stdout, reason = "this is a test runner")]
+#[expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "this is a test runner"
+)]
 fn watch_over(seeds: &mpsc::Receiver<(&str, u64)>) {
     let mut last = None;
     loop {
