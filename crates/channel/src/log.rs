@@ -229,6 +229,7 @@ impl<P> Log<P> {
 
     /// Returns whether no further message is accepted (INV-7).
     pub(crate) fn is_full(&self) -> bool {
+        debug_assert_eq!(self.full, self.bounds.after(self.acked, self.start.load));
         self.full.seq <= self.end.seq || self.full.load <= self.end.load
     }
 

@@ -6,17 +6,16 @@
 //! - **INV-2**: after the end nothing is accepted any more, and every parcel has its outcome.
 //! - **INV-3**: messages are handed to a connection only after its peer has opened the session there.
 
+mod room;
 mod stall;
 mod state;
 
 use std::{
-    future::poll_fn,
-    pin::{Pin, pin},
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
@@ -39,14 +38,6 @@ use crate::{
 use stall::Stall;
 pub(crate) use state::Remote;
 use state::{Stage, State};
-
-/// A future on the heap.
-type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-#[inline(never)]
-fn poll_boxed<T>(future: &mut BoxFuture<'_, T>, cx: &mut Context<'_>) -> Poll<T> {
-    future.as_mut().poll(cx)
-}
 
 /// The sending half of one session.
 pub(crate) struct Sender<P: Parcel> {
@@ -154,43 +145,6 @@ impl<P: Parcel> Sender<P> {
             attachment.schedule(session(), now);
         } else {
             self.news.notify_one();
-        }
-    }
-
-    /// Waits until there is room for another message.
-    ///
-    /// # Errors
-    ///
-    /// The reason why there never will be.
-    #[inline]
-    pub(crate) fn ready(&self) -> impl Future<Output = Result<(), FailReason>> + Send {
-        // Apart and on the heap: the answer to most is a look, without a state of its own.
-        let mut waiting = None;
-        poll_fn(move |cx| {
-            if waiting.is_none() && self.has_room.load(Ordering::Relaxed) {
-                return Poll::Ready(Ok(()));
-            }
-            poll_boxed(waiting.get_or_insert_with(|| self.room_to_come()), cx)
-        })
-    }
-
-    #[cold]
-    fn room_to_come(&self) -> BoxFuture<'_, Result<(), FailReason>> {
-        Box::pin(self.room_made())
-    }
-
-    async fn room_made(&self) -> Result<(), FailReason> {
-        loop {
-            let mut room = pin!(self.room.notified());
-            {
-                let state = self.lock();
-                if let Some(ready) = state.is_ready() {
-                    return ready;
-                }
-                // Whoever makes room takes the lock before it tells.
-                room.as_mut().enable();
-            }
-            room.await;
         }
     }
 

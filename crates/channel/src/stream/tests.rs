@@ -184,3 +184,18 @@ fn read_announced_now(reader: &mut Reader, memory: &mut [u8]) -> Option<usize> {
         Poll::Pending => None,
     }
 }
+
+#[tokio::test]
+async fn a_tcp_socket_inside_one_machine_keeps_little_that_nobody_has_read() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (one, other) = join!(TcpStream::connect(addr), listener.accept());
+    for socket in [one.unwrap(), other.unwrap().0] {
+        let size = || SockRef::from(&socket).recv_buffer_size().unwrap();
+        let before = size();
+        set_up(&socket).unwrap();
+        assert_ne!(size(), before, "the system chooses");
+        // It adds as much again for its own needs.
+        assert!(size() <= 2 * UNREAD, "{}", size());
+    }
+}
