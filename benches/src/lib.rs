@@ -7,6 +7,7 @@ mod allocation;
 mod figure;
 mod machine;
 pub mod peer;
+pub mod processors;
 mod report;
 
 pub use allocation::{AllocationCount, Allocations, CountingAllocator};

@@ -179,7 +179,7 @@ impl Connector {
     async fn carry(self: &Arc<Self>, connected: Connected) -> Option<End> {
         let limits = &self.endpoint.limits;
         let number = self.endpoint.next_connection();
-        let outlet = Outlet::new(number, connected.writer);
+        let outlet = Outlet::new(number, connected.writer, self.endpoint.glances.join());
         let heart = Heart::new(&outlet, &self.endpoint);
         let writing = {
             let outlet = outlet.clone();
@@ -404,7 +404,8 @@ impl Dialling<'_> {
                 connector.meanwhile(last_error.as_ref(), pause).await?;
             }
             let tried = {
-                let dial = pin!(self.dial());
+                // In memory of its own, which a connection does not keep.
+                let dial = Box::pin(self.dial());
                 connector.meanwhile(last_error.as_ref(), dial).await?
             };
             let tried = match tried {
@@ -463,7 +464,7 @@ impl Dialling<'_> {
         };
         let limits = &endpoint.limits;
         let hello = &hello;
-        let greet = async |stream| greet(stream, hello).await;
+        let greet = async |stream| greet(stream, hello, &endpoint.heard).await;
         let dial = endpoint
             .dialer
             .connect(&connector.addr, limits.handshake_timeout, greet);

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::{
     handshake::{Answer, Hello, LinkType, PREAMBLE_LEN, Preamble},
     outcome::ConnectError,
-    stream::{Reader, Stream, Writer},
+    stream::{Heard, Reader, Stream, Writer},
 };
 
 /// A connection that the peer accepted.
@@ -20,8 +20,12 @@ pub(crate) struct Connected {
 /// # Errors
 ///
 /// What the system says, or the peer: it may have refused.
-pub(crate) async fn greet(stream: Stream, hello: &Hello) -> Result<Connected, ConnectError> {
-    let (mut reader, mut writer) = stream.split()?;
+pub(crate) async fn greet(
+    stream: Stream,
+    hello: &Hello,
+    heard: &Heard,
+) -> Result<Connected, ConnectError> {
+    let (mut reader, mut writer) = stream.split(heard)?;
     writer.write_all(&hello.encode()).await?;
     writer.flush().await?;
     let mut preamble = [0; PREAMBLE_LEN];

@@ -48,6 +48,7 @@ use crate::{
     server::{Server, Serving, Taker},
     settings::Limits,
     sink::Sink,
+    stream::{Glances, Heard},
     tls::{TlsError, TlsOptions, TlsSetup, TlsSlot},
     tx::Tx,
 };
@@ -153,6 +154,8 @@ impl Endpoint {
             handshakes: semaphore(limits.handshakes),
             next_connection: AtomicU64::new(1),
             warnings: Arc::default(),
+            glances: Glances::default(),
+            heard: Heard::default(),
             limits,
             is_gateway: gateway,
         };

@@ -21,6 +21,7 @@ use crate::{
     open::encode_refused,
     outcome::ProtocolError,
     outlet::Outlet,
+    stream::Glance,
     warnings::{Cause, Warnings},
 };
 use pulse::{Beat, Pulse};
@@ -63,6 +64,11 @@ impl Heart {
         };
         heart.attachment.attach(outlet);
         Arc::new(heart)
+    }
+
+    /// Returns with whom it is looked for what has come.
+    pub(crate) fn glance(&self) -> &Glance {
+        &self.outlet.glance
     }
 
     /// Returns when the next tick is.

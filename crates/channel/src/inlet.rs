@@ -89,6 +89,8 @@ pub(crate) struct Inlet<'a, S> {
     pool: Pool,
     switch: Switch<'a, S>,
     heart: Arc<Heart>,
+    /// Whether the task that reads is known.
+    is_known: bool,
     limits: &'a Limits,
 }
 
@@ -97,6 +99,8 @@ struct Switch<'a, S> {
     connection: u64,
     sessions: &'a S,
     heart: Arc<Heart>,
+    /// Whether somebody was given something short since the last turn.
+    has_given: bool,
     /// Those that wait for the delay of acknowledgements.
     late: BTreeMap<u32, Arc<dyn Carried>>,
     /// When that is over.
@@ -112,6 +116,7 @@ impl<'a, S: Sessions> Inlet<'a, S> {
         heart: Arc<Heart>,
         limits: &'a Limits,
     ) -> Self {
+        outlet.glance.begin(reader.socket());
         Self {
             reader,
             demux: Demux::new(limits.message),
@@ -121,11 +126,13 @@ impl<'a, S: Sessions> Inlet<'a, S> {
                 connection: outlet.connection,
                 sessions,
                 heart: heart.clone(),
+                has_given: false,
                 late: BTreeMap::new(),
                 ack_time: None,
                 ack_delay: limits.ack_delay,
             },
             heart,
+            is_known: false,
             limits,
         }
     }
@@ -142,9 +149,7 @@ impl<'a, S: Sessions> Inlet<'a, S> {
             loop {
                 let read = select! {
                     biased;
-                    result = poll_fn(|cx| {
-                        self.poll_read(cx)
-                    }) => Some(result),
+                    result = poll_fn(|cx| self.poll_read(cx)) => Some(result),
                     () = &mut timer => None,
                 };
                 match read {
@@ -160,8 +165,11 @@ impl<'a, S: Sessions> Inlet<'a, S> {
                         break;
                     }
                 }
-                if TURN <= turn {
+                // Whoever waits for something short does not wait for the long message around it, too.
+                let is_awaited = self.switch.has_given && self.demux.is_inside();
+                if TURN <= turn || is_awaited {
                     turn = 0;
+                    self.switch.has_given = false;
                     yield_now().await;
                 } else {
                     consume_budget().await;
@@ -182,8 +190,16 @@ impl<'a, S: Sessions> Inlet<'a, S> {
             large,
             pool,
             switch,
+            heart,
+            is_known,
             ..
         } = self;
+        if !mem::replace(is_known, true) {
+            heart.glance().is_of(cx.waker());
+        }
+        if heart.glance().take() {
+            reader.glance();
+        }
         if let Some(memory) = demux.direct() {
             let mut memory = ReadBuf::new(memory);
             ready!(reader.poll_read_announced(cx, &mut memory))?;
@@ -283,6 +299,13 @@ impl<'a, S: Sessions> Inlet<'a, S> {
     }
 }
 
+impl<S> Drop for Inlet<'_, S> {
+    fn drop(&mut self) {
+        // Before the reader goes.
+        self.heart.glance().end();
+    }
+}
+
 impl<S: Sessions> Switch<'_, S> {
     fn find(&self, number: u32) -> Option<Arc<dyn Carried>> {
         if number == 0 {
@@ -316,6 +339,7 @@ impl<S: Sessions> Switch<'_, S> {
 
 impl<S: Sessions> Frames for Switch<'_, S> {
     fn run(&mut self, number: u32, run: Run) -> Result<(), ProtocolError> {
+        self.has_given = true;
         if let Some(session) = self.find(number) {
             let result = session.clone().on_run(self.connection, run);
             let wish = self.or_fault(&session, result)?;
@@ -381,6 +405,7 @@ impl<S: Sessions> Frames for Switch<'_, S> {
     }
 
     fn control(&mut self, header: Header, body: Bytes) -> Result<(), ProtocolError> {
+        self.has_given = true;
         let number = header.session;
         if header.kind == crate::frame::Kind::Open {
             return self.sessions.open(header, &body);

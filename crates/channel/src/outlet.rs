@@ -31,14 +31,22 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-use crate::{carried::Carried, image::Image, stream::Writer};
+use crate::{
+    carried::Carried,
+    image::Image,
+    stream::{Glance, Writer},
+};
 
 /// A batch is written when it has so many bytes, or when nothing more is scheduled.
 const BATCH: usize = 512 << 10;
+/// So many bytes has a batch while sessions share the connection: whoever comes meanwhile waits for half as much.
+const SHARED_BATCH: usize = BATCH / 2;
+/// For so many batches sessions that shared the connection are expected to do so again.
+const SHARED_FOR: u32 = 256;
 /// The next batch is made when no more than this is left: whoever comes meanwhile does not wait for two.
 const REFILL: usize = 64 << 10;
-/// After so many bytes the task of the connection lets others have a turn.
-const YIELD: usize = 512 << 10;
+/// After so many bytes the task of the connection lets others have a turn in any case.
+const YIELD: usize = 2 << 20;
 /// How long the end of a stream may take.
 const LAST_WORD: Duration = Duration::from_secs(1);
 /// What one session may add to a batch before the next one's turn.
@@ -51,6 +59,8 @@ pub(crate) struct Outlet {
     state: Mutex<State>,
     /// Whether room came where there was none: the peer takes what is written.
     has_moved: AtomicBool,
+    /// With which the tasks that read are called, while much is written.
+    pub(crate) glance: Arc<Glance>,
     /// How many bytes of what sessions handed over were written.
     written: AtomicU64,
 }
@@ -73,6 +83,8 @@ struct Scheduled {
     going_on: VecDeque<Arc<dyn Carried>>,
     /// The bytes of new ones since the last that goes on.
     new_bytes: usize,
+    /// For so many more batches somebody may come who does not want to wait for those that go on.
+    shared: u32,
 }
 
 impl Scheduled {
@@ -82,12 +94,30 @@ impl Scheduled {
 
     /// Returns the next one, and whether it had no turn yet (INV-2).
     fn next(&mut self) -> Option<(Arc<dyn Carried>, bool)> {
-        let new_first = self.new_bytes < BATCH / 2;
+        let new_first = self.new_bytes < self.batch() / 2;
         if !self.new.is_empty() && (new_first || self.going_on.is_empty()) {
+            if !self.going_on.is_empty() {
+                self.shared = SHARED_FOR;
+            }
             Some((self.new.pop_front()?, true))
         } else {
             Some((self.going_on.pop_front()?, false))
         }
+    }
+
+    /// Returns how many bytes a batch has.
+    fn batch(&self) -> usize {
+        if self.shared == 0 {
+            BATCH
+        } else {
+            SHARED_BATCH
+        }
+    }
+
+    /// Begins a batch, and returns how many bytes it is to have.
+    fn begin_batch(&mut self) -> usize {
+        self.shared = self.shared.saturating_sub(1);
+        self.batch()
     }
 
     /// Records that a session has had its turn, with so many bytes.
@@ -105,6 +135,22 @@ enum Stage {
     Dead,
 }
 
+/// How many bytes were written.
+#[derive(Default)]
+struct Since {
+    /// Since it was looked whether something has come.
+    look: usize,
+    /// Since others had a turn.
+    turn: usize,
+}
+
+impl Since {
+    fn wrote(&mut self, bytes: usize) {
+        self.look += bytes;
+        self.turn += bytes;
+    }
+}
+
 /// What a connection is written with.
 struct Pen {
     writer: Writer,
@@ -115,7 +161,7 @@ struct Pen {
 
 impl Outlet {
     /// Returns the outlet of a connection.
-    pub(crate) fn new(connection: u64, writer: Writer) -> Arc<Self> {
+    pub(crate) fn new(connection: u64, writer: Writer, glance: Arc<Glance>) -> Arc<Self> {
         let pen = Pen {
             writer,
             image: Image::default(),
@@ -130,6 +176,7 @@ impl Outlet {
                 stage: Stage::Open,
             }),
             has_moved: AtomicBool::new(false),
+            glance,
             written: AtomicU64::new(0),
         })
     }
@@ -182,6 +229,7 @@ impl Outlet {
     pub(crate) fn relax(&self) {
         if let Some(pen) = &mut self.lock().pen {
             pen.image.relax();
+            pen.writer.relax();
         }
     }
 
@@ -223,17 +271,16 @@ impl Outlet {
 
     /// Writes all that is scheduled.
     async fn write_all(&self, pen: &mut Pen) -> io::Result<()> {
-        let mut written_since = 0;
+        let mut since = Since::default();
+        let mut batch = BATCH;
         loop {
             if pen.image.len() < REFILL {
-                self.fill(pen);
+                batch = self.fill(pen);
             }
             if pen.is_clean() || self.lock().stage == Stage::Dead {
                 return Ok(());
             }
-            // The other tasks get their turn, and what has come is looked for, however fast the peer reads.
-            if YIELD <= written_since {
-                written_since = 0;
+            if self.is_others_turn(&mut since, batch) {
                 yield_now().await;
             } else {
                 consume_budget().await;
@@ -254,18 +301,33 @@ impl Outlet {
                 written
             })
             .await?;
-            written_since += len - pen.image.len();
+            since.wrote(len - pen.image.len());
             if was_full {
                 self.has_moved.store(true, Ordering::Relaxed);
             }
         }
     }
 
-    /// Makes a batch of what is scheduled.
-    fn fill(&self, pen: &mut Pen) {
-        while pen.image.len() < BATCH {
+    /// Returns whether others are to have their turn: now and then, however fast the peer reads, and when something has come,
+    /// which is looked for after each batch. The runtime may not know of it while this task is busy.
+    fn is_others_turn(&self, since: &mut Since, batch: usize) -> bool {
+        let has_news = batch <= since.look && {
+            since.look = 0;
+            self.glance.look_around()
+        };
+        let is_turn = has_news || YIELD <= since.turn;
+        if is_turn {
+            since.turn = 0;
+        }
+        is_turn
+    }
+
+    /// Makes a batch of what is scheduled, and returns how many bytes it might have.
+    fn fill(&self, pen: &mut Pen) -> usize {
+        let batch = self.lock().scheduled.begin_batch();
+        while pen.image.len() < batch {
             let Some((session, was_new)) = self.lock().scheduled.next() else {
-                return;
+                break;
             };
             let before = pen.image.len();
             let more = session.clone().fill(self.connection, TURN, &mut pen.image);
@@ -275,6 +337,7 @@ impl Outlet {
                 state.scheduled.going_on.push_back(session);
             }
         }
+        batch
     }
 
     /// Fills and writes once. What is left then is the writer task's, and an error too.

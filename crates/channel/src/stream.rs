@@ -4,6 +4,9 @@
 //! one that does nothing asks what can be done at once, and the next poll, with another one, waits. What a
 //! write took is sent without another call, as long as the other half is read; `poll_flush` waits for it.
 
+mod conversation;
+mod glance;
+mod heard;
 mod tcp;
 #[cfg(test)]
 mod tests;
@@ -11,6 +14,7 @@ mod unix;
 
 use std::{
     io::{self, IoSlice},
+    os::fd::RawFd,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -31,6 +35,8 @@ use crate::{
     tls::{TlsReader, TlsStream, TlsWriter},
 };
 
+pub(crate) use glance::{Glance, Glances};
+pub(crate) use heard::Heard;
 use tcp::TcpReader;
 pub(crate) use unix::Unix;
 use unix::{UnixReader, UnixWriter};
@@ -141,14 +147,14 @@ impl Stream {
     /// # Errors
     ///
     /// What the system says about watching the socket.
-    pub(crate) fn split(self) -> io::Result<(Reader, Writer)> {
+    pub(crate) fn split(self, heard: &Heard) -> io::Result<(Reader, Writer)> {
         Ok(match self {
             Self::Tcp(stream) => {
                 let (reader, writer) = stream.into_split();
                 (Reader::Tcp(TcpReader::new(reader)), Writer::Tcp(writer))
             }
             Self::Unix(stream) => {
-                let (reader, writer) = stream.split()?;
+                let (reader, writer) = stream.split(heard)?;
                 (Reader::Unix(reader), Writer::Unix(writer))
             }
             Self::Pipe(end) => {
@@ -195,6 +201,26 @@ impl Reader {
         }
     }
 
+    /// Returns its socket, if it can be looked at.
+    pub(crate) fn socket(&self) -> Option<RawFd> {
+        match self {
+            Self::Tcp(half) => Some(half.socket()),
+            Self::Unix(half) => Some(half.socket()),
+            // They are told of what comes by whoever wrote it, or read ahead.
+            _ => None,
+        }
+    }
+
+    /// Has the next read look for what is there, whether the runtime knows of it or not.
+    pub(crate) fn glance(&mut self) {
+        match self {
+            Self::Tcp(half) => half.glance(),
+            Self::Unix(half) => half.glance(),
+            // They have no socket to be looked at.
+            _ => {}
+        }
+    }
+
     /// Has a read of what was announced look for whatever is there, however little.
     ///
     /// # Errors
@@ -226,6 +252,33 @@ impl AsyncRead for Reader {
     }
 }
 
+/// Reads what is there; `None` if there is nothing.
+#[allow(
+    unsafe_code,
+    reason = "a socket is read into memory that nobody cleared"
+)]
+fn read_now(socket: SockRef<'_>, buffer: &mut ReadBuf<'_>) -> Option<io::Result<()>> {
+    // SAFETY: nothing but the system writes to it, and that takes nothing back which was initialized.
+    let room = unsafe { buffer.unfilled_mut() };
+    match socket.recv(room) {
+        Ok(n) => {
+            // SAFETY: the system has written the first `n` bytes.
+            unsafe { buffer.assume_init(n) };
+            buffer.advance(n);
+            Some(Ok(()))
+        }
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+            ) =>
+        {
+            None
+        }
+        Err(error) => Some(Err(error)),
+    }
+}
+
 /// The writing half of a socket. When it goes, the other end reads the end of the stream.
 #[derive(Debug)]
 pub(crate) enum Writer {
@@ -242,6 +295,13 @@ pub(crate) enum Writer {
 const SIM_WRITE: usize = 64 << 10;
 
 impl Writer {
+    /// Gives up what is kept because a peer answered soon.
+    pub(crate) fn relax(&mut self) {
+        if let Self::Unix(half) = self {
+            half.relax();
+        }
+    }
+
     /// Writes some of `image`, and returns how many bytes.
     pub(crate) fn poll_write_image(
         &mut self,

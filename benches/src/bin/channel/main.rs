@@ -29,6 +29,7 @@ mod zeromq;
 use std::process::ExitCode;
 
 use clap::Parser;
+use hypermesh_benches::processors::{Awake, Place, at, stay_at};
 use hypermesh_benches::{CountingAllocator, Options, Outcome, Report, peer};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
@@ -42,14 +43,26 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 const N_THREADS: usize = 2;
 
 fn main() -> Outcome<ExitCode> {
-    let runtime = runtime()?;
-    let outcome = match peer::role_of_this_process::<Role>()? {
-        Some(role) => runtime.block_on(role.play()).map(|()| ExitCode::SUCCESS),
-        None => runtime.block_on(measure()),
-    };
-    // A thread that still waits for its parent ends with the process.
-    runtime.shutdown_background();
-    outcome
+    let role = peer::role_of_this_process::<Role>()?;
+    match role {
+        Some(role) => {
+            // First of all: threads stay where the one is that starts them.
+            if role.is_an_end() {
+                stay_at(Place::Second)?;
+            }
+            let runtime = runtime()?;
+            let outcome = runtime.block_on(role.play());
+            // A thread that still waits for its parent ends with the process.
+            runtime.shutdown_background();
+            outcome.map(|()| ExitCode::SUCCESS)
+        }
+        None => {
+            let _awake = Awake::start()?;
+            // Not this thread: a child begins where the one is that starts it.
+            let runtime = at(Place::First, runtime)??;
+            runtime.block_on(measure())
+        }
+    }
 }
 
 async fn measure() -> Outcome<ExitCode> {

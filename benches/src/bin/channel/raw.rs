@@ -6,6 +6,7 @@ use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::process::Stdio;
 
 use bytes::Bytes;
+use hypermesh_benches::processors::{Place, at};
 use hypermesh_benches::{Allocations, Outcome};
 use serde::{Deserialize, Serialize};
 
@@ -54,10 +55,10 @@ impl Sender {
 
     /// Sends all the frames of a batch and waits until they are read.
     pub(crate) async fn send_batch(&mut self) -> Outcome<Batch> {
-        match self.reading.kind {
-            Kind::Small | Kind::Integers => self.send_small()?,
-            Kind::Bulk(_) => self.send_bulk()?,
-        }
+        at(Place::First, || match self.reading.kind {
+            Kind::Small | Kind::Integers => self.send_small(),
+            Kind::Bulk(_) => self.send_bulk(),
+        })??;
         self.reader.hear().await
     }
 

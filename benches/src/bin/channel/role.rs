@@ -36,6 +36,17 @@ pub(crate) enum Role {
 }
 
 impl Role {
+    /// Tells whether it is one of the two ends of a figure, each of which has a processor of its own. ZeroMQ has several threads
+    /// at each end and runs where the system likes, as what is between the ends does.
+    pub(crate) fn is_an_end(&self) -> bool {
+        match self {
+            Self::Gateway(_) => false,
+            #[cfg(feature = "zmq")]
+            Self::ZeroMqRead(_) => false,
+            _ => true,
+        }
+    }
+
     /// Is that child, until the parent has no more use for it.
     pub(crate) async fn play(self) -> Outcome<()> {
         match self {

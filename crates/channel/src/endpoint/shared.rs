@@ -33,7 +33,7 @@ use crate::{
     route::{MAX_GATEWAYS, Route},
     server::Listening,
     settings::Limits,
-    stream::Stream,
+    stream::{Glances, Heard, Stream},
     warnings::Warnings,
 };
 
@@ -64,6 +64,10 @@ pub(crate) struct Shared {
     pub(super) server_tasks: TaskTracker,
     pub(super) next_connection: AtomicU64,
     pub(crate) warnings: Arc<Warnings>,
+    /// Its connections, for those who look what has come.
+    pub(crate) glances: Glances,
+    /// What they have read.
+    pub(crate) heard: Heard,
 }
 
 /// How a session comes to a connector.

@@ -19,7 +19,7 @@ use crate::{
     frame::Header,
     outcome::ProtocolError,
     pipe::{PipeReader, pair},
-    stream::Stream,
+    stream::{Glances, Heard, Stream},
 };
 
 const NUMBER: u64 = 7;
@@ -93,8 +93,11 @@ impl Carried for Source {
 /// Returns an outlet and what reads from the other end.
 fn outlet(capacity: usize) -> (Arc<Outlet>, PipeReader) {
     let (near, far) = pair(capacity);
-    let (_, writer) = Stream::Pipe(near).split().unwrap();
-    (Outlet::new(NUMBER, writer), far.split().0)
+    let (_, writer) = Stream::Pipe(near).split(&Heard::default()).unwrap();
+    (
+        Outlet::new(NUMBER, writer, Glances::default().join()),
+        far.split().0,
+    )
 }
 
 /// Reads so many bytes.
@@ -145,8 +148,29 @@ fn turns(new: usize, bytes: usize, count: usize) -> String {
 #[test]
 fn inv2_new_sessions_come_before_one_that_goes_on_but_not_for_ever() {
     assert_eq!(turns(3, 80, 6), "nnnggg");
-    assert_eq!(turns(10, BATCH / 8, 14), "nnnngnnnngnngg");
+    assert_eq!(turns(10, SHARED_BATCH / 8, 14), "nnnngnnnngnngg");
     assert_eq!(turns(3, BATCH, 7), "ngngngg");
+}
+
+#[test]
+fn batches_are_short_while_sessions_share_the_connection() {
+    let (outlet, _reader) = outlet(1);
+    let source: Arc<dyn Carried> = Source::new(b'a', 1, &outlet);
+    let mut scheduled = Scheduled::default();
+    scheduled.going_on.push_back(source.clone());
+    assert_eq!(scheduled.begin_batch(), BATCH);
+    scheduled.next();
+    scheduled.new.push_back(source.clone());
+    scheduled.next();
+    // There was nobody beside it.
+    assert_eq!(scheduled.begin_batch(), BATCH);
+    scheduled.going_on.push_back(source.clone());
+    scheduled.new.push_back(source);
+    scheduled.next();
+    for _ in 1..SHARED_FOR {
+        assert_eq!(scheduled.begin_batch(), SHARED_BATCH);
+    }
+    assert_eq!(scheduled.begin_batch(), BATCH);
 }
 
 #[test]
@@ -262,8 +286,8 @@ async fn an_error_ends_the_task() {
 #[test]
 fn of_two_connections_the_newer_one_carries_the_session() {
     let connect = |number| {
-        let (_, writer) = Stream::Pipe(pair(1).0).split().unwrap();
-        Outlet::new(number, writer)
+        let (_, writer) = Stream::Pipe(pair(1).0).split(&Heard::default()).unwrap();
+        Outlet::new(number, writer, Glances::default().join())
     };
     let (older, newer) = (connect(1), connect(2));
     let attachment = Attachment::default();

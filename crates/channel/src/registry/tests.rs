@@ -13,7 +13,7 @@ use crate::{
     pipe::pair,
     server::Taker,
     sink::{Flow, Peer, Sink},
-    stream::Stream,
+    stream::{Glances, Heard, Stream},
 };
 
 /// A sink that takes everything.
@@ -53,8 +53,8 @@ impl Rig {
     /// Has the session carried by a new connection with this number.
     fn carry(&self, connection: u64) -> Arc<Served> {
         let (here, _) = pair(1 << 10);
-        let (_, writer) = Stream::Pipe(here).split().unwrap();
-        let outlet = Outlet::new(connection, writer);
+        let (_, writer) = Stream::Pipe(here).split(&Heard::default()).unwrap();
+        let outlet = Outlet::new(connection, writer, Glances::default().join());
         let open = Open {
             id: SessionId([1; 16]),
             kind: LinkKind::PARCELS,

@@ -7,7 +7,7 @@ use crate::{
     endpoint::{Endpoint, EndpointOptions},
     frame::HEADER_LEN,
     pipe::pair,
-    stream::Stream,
+    stream::{Glances, Heard, Stream},
 };
 
 /// The connection of each leg.
@@ -67,8 +67,8 @@ impl Rig {
 /// Returns the outlet of a connection on which nothing is written: what is to be said waits.
 fn outlet(connection: u64) -> Arc<Outlet> {
     let (here, _) = pair(1 << 10);
-    let (_, writer) = Stream::Pipe(here).split().unwrap();
-    let outlet = Outlet::new(connection, writer);
+    let (_, writer) = Stream::Pipe(here).split(&Heard::default()).unwrap();
+    let outlet = Outlet::new(connection, writer, Glances::default().join());
     outlet.kill();
     outlet
 }

@@ -49,12 +49,13 @@ pub(super) async fn run(
     incoming: Incoming,
     permit: OwnedSemaphorePermit,
 ) {
-    let Some(stream) = establish(&listening, incoming).await else {
+    // In memory of its own, which an established connection does not keep.
+    let Some(stream) = Box::pin(establish(&listening, incoming)).await else {
         return;
     };
     let identity = stream.identity().ok().flatten();
     let foreign_user = stream.foreign_user();
-    let (mut reader, mut writer) = match stream.split() {
+    let (mut reader, mut writer) = match stream.split(&listening.endpoint.heard) {
         Ok(halves) => halves,
         Err(error) => {
             count(&listening.counts.refused);
@@ -103,7 +104,8 @@ pub(super) async fn run(
     };
     drop(permit);
     count(&listening.counts.accepted);
-    serve(&listening, number, reader, writer, identity).await;
+    let outlet = Outlet::new(number, writer, endpoint.glances.join());
+    serve(&listening, outlet, reader, identity).await;
     count(&listening.counts.ended);
 }
 
@@ -152,13 +154,12 @@ async fn refuse(reader: &mut Reader, writer: &mut Writer, code: RefusalCode) {
 /// Carries the sessions that the peer opens, until the connection ends or nothing is served any more.
 async fn serve(
     listening: &Arc<Listening>,
-    number: u64,
+    outlet: Arc<Outlet>,
     reader: Reader,
-    writer: Writer,
     identity: Option<PeerIdentity>,
 ) {
     let endpoint = &listening.endpoint;
-    let outlet = Outlet::new(number, writer);
+    let number = outlet.connection;
     let heart = Heart::new(&outlet, endpoint);
     let writing = {
         let outlet = outlet.clone();

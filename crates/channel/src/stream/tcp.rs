@@ -12,13 +12,15 @@
 )]
 
 use std::{
-    io,
-    os::fd::AsRawFd,
+    io, mem,
+    os::fd::{AsRawFd, RawFd},
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
+use super::read_now;
 use nix::libc;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, ReadBuf},
     net::{TcpStream, tcp::OwnedReadHalf},
@@ -35,6 +37,8 @@ pub(crate) struct TcpReader {
     least: usize,
     /// Whether whatever is there is looked for, until something was.
     looks: bool,
+    /// Whether the next read does not wait for news.
+    glances: bool,
 }
 
 impl TcpReader {
@@ -43,6 +47,7 @@ impl TcpReader {
             half,
             least: 1,
             looks: false,
+            glances: false,
         }
     }
 
@@ -56,6 +61,15 @@ impl TcpReader {
         self.wait_for(1)
     }
 
+    pub(crate) fn socket(&self) -> RawFd {
+        self.half.as_ref().as_raw_fd()
+    }
+
+    /// Has the next read look for what is there, whether the runtime knows of it or not.
+    pub(crate) fn glance(&mut self) {
+        self.glances = true;
+    }
+
     /// Reads what is there, or waits for some of `announced` bytes which will come.
     pub(crate) fn poll_read(
         &mut self,
@@ -63,6 +77,12 @@ impl TcpReader {
         buffer: &mut ReadBuf<'_>,
         announced: usize,
     ) -> Poll<io::Result<()>> {
+        if mem::take(&mut self.glances)
+            && let Some(read) = read_now(SockRef::from(self.half.as_ref()), buffer)
+        {
+            self.looks = false;
+            return Poll::Ready(read);
+        }
         let is_long = MANY <= announced;
         let read = if is_long {
             self.poll_more(cx, buffer)

@@ -31,19 +31,28 @@ async fn tcp() -> Ends {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let (one, other) = join!(TcpStream::connect(addr), listener.accept());
-    let split = |stream| Stream::tcp(stream).unwrap().split().unwrap();
+    let split = |stream| {
+        Stream::tcp(stream)
+            .unwrap()
+            .split(&Heard::default())
+            .unwrap()
+    };
     (split(one.unwrap()), split(other.unwrap().0))
 }
 
 fn unix() -> Ends {
     let (one, other) = tokio::net::UnixStream::pair().unwrap();
-    let split = |stream| Stream::Unix(Unix::new(stream).unwrap()).split().unwrap();
+    let split = |stream| {
+        Stream::Unix(Unix::new(stream).unwrap())
+            .split(&Heard::default())
+            .unwrap()
+    };
     (split(one), split(other))
 }
 
 async fn tls() -> Ends {
     let (one, other) = crate::tls::connected_pair().await;
-    let split = |stream| Stream::Tls(stream).split().unwrap();
+    let split = |stream| Stream::Tls(stream).split(&Heard::default()).unwrap();
     (split(one), split(other))
 }
 

@@ -4,11 +4,15 @@
 //! something. A runtime that watches every socket for both directions is so woken once more for each
 //! message, for nothing. Here a socket is watched for input; for room only while a write waits for it.
 //!
+//! But in a conversation, in which each end says something short and waits for the answer, that news comes just
+//! before the answer does: the processor that is woken by it is awake when the answer comes, which takes less
+//! time than the waking. So while this end writes and hears in turns its sockets are watched for room, too.
+//!
 //! # Invariants
 //!
 //! - **INV-1**: whoever waits for room is registered before the write that found none, or asks the system
 //!   anew after it: no news is lost.
-//! - **INV-2**: nobody is woken because the peer has read, unless a write waits.
+//! - **INV-2**: nobody is woken because the peer has read, unless a write waits or the ends take turns.
 
 #![allow(
     unsafe_code,
@@ -17,12 +21,18 @@
 
 use std::{
     io::{self, IoSlice, Write},
+    mem,
     net::Shutdown,
-    os::unix::net::UnixStream,
+    os::{
+        fd::{AsRawFd, RawFd},
+        unix::net::UnixStream,
+    },
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Instant,
 };
 
+use super::{Heard, conversation::Conversation, read_now};
 use nix::{
     libc::MSG_NOSIGNAL,
     sys::socket::{getsockopt, sockopt::PeerCredentials},
@@ -75,13 +85,20 @@ impl Unix {
     /// # Errors
     ///
     /// What the system says about watching the socket.
-    pub(crate) fn split(self) -> io::Result<(UnixReader, UnixWriter)> {
+    pub(crate) fn split(self, heard: &Heard) -> io::Result<(UnixReader, UnixWriter)> {
         let socket = Arc::new(watch(self.socket, Interest::READABLE)?);
         let writer = UnixWriter {
             socket: socket.clone(),
             room: None,
+            heard: heard.clone(),
+            conversation: Conversation::new(heard.count(), Instant::now()),
         };
-        Ok((UnixReader { socket }, writer))
+        let reader = UnixReader {
+            socket,
+            heard: heard.clone(),
+            glances: false,
+        };
+        Ok((reader, writer))
     }
 }
 
@@ -96,14 +113,32 @@ fn watch(socket: UnixStream, interest: Interest) -> io::Result<AsyncFd<UnixStrea
 #[derive(Debug)]
 pub(crate) struct UnixReader {
     socket: Arc<AsyncFd<UnixStream>>,
+    heard: Heard,
+    /// Whether the next read does not wait for news.
+    glances: bool,
 }
 
 impl UnixReader {
+    pub(crate) fn socket(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    /// Has the next read look for what is there, whether the runtime knows of it or not.
+    pub(crate) fn glance(&mut self) {
+        self.glances = true;
+    }
+
     pub(crate) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if mem::take(&mut self.glances)
+            && let Some(read) = read_now(SockRef::from(self.socket.get_ref()), buffer)
+        {
+            self.heard.add();
+            return Poll::Ready(read);
+        }
         loop {
             let mut ready = ready!(self.socket.poll_read_ready(cx))?;
             // SAFETY: nothing but the system writes to it, and that takes nothing back which was initialized.
@@ -118,6 +153,7 @@ impl UnixReader {
                     // SAFETY: the system has written the first `n` bytes.
                     unsafe { buffer.assume_init(n) };
                     buffer.advance(n);
+                    self.heard.add();
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
@@ -132,8 +168,11 @@ impl UnixReader {
 #[derive(Debug)]
 pub(crate) struct UnixWriter {
     socket: Arc<AsyncFd<UnixStream>>,
-    /// The socket once more, watched for room, from a write that did not fit to one that did.
-    room: Option<AsyncFd<UnixStream>>,
+    /// The socket once more, watched for room: from a write that did not fit to one that did, and in a conversation.
+    room: Option<Box<AsyncFd<UnixStream>>>,
+    /// Of this and all other connections: the answer may come over another one.
+    heard: Heard,
+    conversation: Conversation,
 }
 
 impl UnixWriter {
@@ -168,14 +207,28 @@ impl UnixWriter {
         }
     }
 
+    /// Ends a conversation in which nothing is said any more.
+    pub(crate) fn relax(&mut self) {
+        self.conversation.end();
+        self.room = None;
+    }
+
     pub(crate) fn shut_down(&self) -> io::Result<()> {
         self.socket.get_ref().shutdown(Shutdown::Write)
     }
 
-    /// Ends the watch for room after a write of `len` bytes that was taken whole.
+    /// Ends the watch for room after a write of `len` bytes that was taken whole, or begins one in a conversation.
     fn settle(&mut self, written: &io::Result<usize>, len: usize) {
         if written.as_ref().is_ok_and(|n| *n == len) {
-            self.room = None;
+            let heard = self.heard.count();
+            if self.conversation.say(len, heard, Instant::now()) {
+                if self.room.is_none() {
+                    // It was written all the same; without a watch the conversation goes on.
+                    _ = self.watch();
+                }
+            } else {
+                self.room = None;
+            }
         }
     }
 
@@ -183,7 +236,7 @@ impl UnixWriter {
     fn watch(&mut self) -> io::Result<&AsyncFd<UnixStream>> {
         let socket = self.socket.get_ref().try_clone()?;
         let room = watch(socket, Interest::WRITABLE)?;
-        Ok(self.room.insert(room))
+        Ok(self.room.insert(Box::new(room)))
     }
 }
 
@@ -191,5 +244,64 @@ impl Drop for UnixWriter {
     fn drop(&mut self) {
         // A socket that is not connected any more has ended already.
         _ = self.shut_down();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, task::Waker};
+
+    use super::*;
+
+    fn pair() -> (UnixWriter, UnixReader) {
+        let (near, far) = tokio::net::UnixStream::pair().unwrap();
+        let split = |stream| Unix::new(stream).unwrap().split(&Heard::default()).unwrap();
+        (split(near).1, split(far).0)
+    }
+
+    async fn write(writer: &mut UnixWriter, len: usize) -> usize {
+        let piece = vec![7; len];
+        let written = poll_fn(|cx| writer.poll_write(cx, &[IoSlice::new(&piece)]));
+        written.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn inv2_room_is_watched_from_a_write_that_did_not_fit_to_one_that_did() {
+        let (mut writer, mut reader) = pair();
+        let written = write(&mut writer, 4 * SEND_BUFFER).await;
+        assert!(written < 4 * SEND_BUFFER);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(
+            writer
+                .poll_write(&mut cx, &[IoSlice::new(&[7])])
+                .is_pending()
+        );
+        assert!(writer.room.is_some());
+        let mut memory = vec![0; written];
+        let mut buffer = ReadBuf::new(&mut memory);
+        while 0 < buffer.remaining() {
+            poll_fn(|cx| reader.poll_read(cx, &mut buffer))
+                .await
+                .unwrap();
+        }
+        assert_eq!(write(&mut writer, 1).await, 1);
+        assert!(writer.room.is_none());
+    }
+
+    #[tokio::test]
+    async fn inv2_room_is_watched_in_a_conversation_until_nothing_is_said_any_more() {
+        let (mut writer, _reader) = pair();
+        let now = Instant::now();
+        writer.conversation = Conversation::new(0, now);
+        for heard in 1..=200 {
+            writer.conversation.say(1, heard, now);
+        }
+        writer.heard.add();
+        assert_eq!(write(&mut writer, 1).await, 1);
+        assert!(writer.room.is_some());
+        writer.relax();
+        assert!(writer.room.is_none());
+        assert_eq!(write(&mut writer, 1).await, 1);
+        assert!(writer.room.is_none());
     }
 }

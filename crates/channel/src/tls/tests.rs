@@ -24,6 +24,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::*;
+use crate::stream::Heard;
 use crate::{
     addr::ChannelAddr,
     identity::PeerIdentity,
@@ -72,7 +73,7 @@ impl End {
     fn new(stream: TlsStream) -> Self {
         let stream = Stream::Tls(stream);
         let peer = stream.identity().unwrap();
-        let (reader, writer) = stream.split().unwrap();
+        let (reader, writer) = stream.split(&Heard::default()).unwrap();
         Self {
             reader,
             writer,
