@@ -22,8 +22,8 @@ use crate::transport::Transport;
 /// Bytes of a message of the transfer.
 const TRANSFER: usize = 64 << 20;
 
-/// Pairs of processes of a sample, of which the one in the middle counts: whether the system puts both on one
-/// processor or on two makes a factor of three, and either side may have the luck.
+/// Pairs of processes of a sample, of which the one in the middle counts: a pair may have the luck of its moment, or the
+/// lack of it.
 const N_PAIRS: usize = 9;
 
 /// How long such a pair runs, once to get going and once for the figure.
