@@ -4,6 +4,10 @@
 //!
 //! - **INV-1**: a connection that reads little holds no memory for what may come, but for what is kept for a while.
 //! - **INV-2**: what comes for a session that this connection does not carry any more is thrown away.
+//! - **INV-3**: whoever was given something short has a turn before more of a long message around it is read.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,
@@ -165,7 +169,7 @@ impl<'a, S: Sessions> Inlet<'a, S> {
                         break;
                     }
                 }
-                // Whoever waits for something short does not wait for the long message around it, too.
+                // INV-3
                 let is_awaited = self.switch.has_given && self.demux.is_inside();
                 if TURN <= turn || is_awaited {
                     turn = 0;

@@ -11,6 +11,7 @@ mod allocations;
 mod case;
 mod certificates;
 mod gateway;
+mod inside;
 mod load;
 mod memory;
 mod one_way;
@@ -74,6 +75,7 @@ async fn measure() -> Outcome<ExitCode> {
     // First, while the heap of this process is as it was.
     memory::measure(&mut report).await?;
     one_way::measure(&mut report).await?;
+    inside::measure(&mut report).await?;
     allocations::measure(&mut report).await?;
     gateway::measure(&mut report).await?;
     tls::measure(&mut report).await?;

@@ -18,7 +18,7 @@ use crate::transport::Transport;
 
 /// Messages that may wait on a link: about as many as a socket takes at once, as a program that cares
 /// for its memory would have it. The default is a million.
-const QUEUE_MESSAGES: usize = 8192;
+pub(crate) const QUEUE_MESSAGES: usize = 8192;
 
 /// How long both ends of a link are left alone before they are called idle. Longer than any delay of
 /// an acknowledgement.
