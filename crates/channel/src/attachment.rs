@@ -7,6 +7,7 @@
 //! - **INV-2**: a session that is not attached is not marked.
 //! - **INV-3**: of two connections that [`attach`](Attachment::attach), the newer one carries the session, whichever was
 //!   first.
+//! - **INV-4**: a session that waits to be filled waits in one place, be it for the first time or because it has more.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -54,6 +55,17 @@ impl Attachment {
             self.is_scheduled.store(false, Ordering::Release);
         }
         is_current
+    }
+
+    /// Ends a fill for `connection` of a session that has more, and returns whether that connection is to fill it again for
+    /// this reason: not if it was asked to meanwhile (INV-4), or is not the session's any more.
+    pub(crate) fn goes_on(&self, connection: u64) -> bool {
+        let outlet = self.lock();
+        let is_current = outlet
+            .as_ref()
+            .is_some_and(|outlet| outlet.connection == connection);
+        // INV-2; under the lock, so that a mark is not set after an attachment that removed it.
+        is_current && !self.is_scheduled.swap(true, Ordering::AcqRel)
     }
 
     /// Returns whether `connection` is the session's.

@@ -30,7 +30,7 @@ pub(crate) enum Wish {
 /// ignores the older.
 pub(crate) trait Carried: Send + Sync {
     /// Frames what is to be written into `image`, not much more than `budget` bytes, and returns whether there
-    /// is more.
+    /// is more for which it is not scheduled.
     fn fill(self: Arc<Self>, connection: u64, budget: usize, image: &mut Image) -> bool;
 
     /// Takes whole messages that came one behind the other.

@@ -299,7 +299,7 @@ impl<P: Parcel> Carried for Dialled<P> {
         }
         let number = self.sender.number();
         let begin = image.pushed();
-        match self.next_word() {
+        let more = match self.next_word() {
             Word::Nothing => false,
             Word::Open => {
                 let body = self.open().encode();
@@ -325,7 +325,8 @@ impl<P: Parcel> Carried for Dialled<P> {
                 self.say_close(image);
                 false
             }
-        }
+        };
+        more && self.attachment.goes_on(connection)
     }
 
     fn on_control(

@@ -270,7 +270,7 @@ impl Carried for Leg {
         if is_over {
             self.finish();
         }
-        more
+        more && self.attachment.goes_on(connection)
     }
 
     fn passes_on(&self) -> bool {

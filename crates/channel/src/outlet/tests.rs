@@ -72,7 +72,7 @@ impl Carried for Source {
         image.push(Bytes::from(vec![self.name; now as usize]));
         let session: Arc<dyn Carried> = self.clone();
         image.filled(begin, &session, begin);
-        left > 0
+        left > 0 && self.attachment.goes_on(connection)
     }
 
     fn on_control(self: Arc<Self>, _: u64, _: Header, _: &Bytes) -> Result<Wish, ProtocolError> {
@@ -171,6 +171,27 @@ fn batches_are_short_while_sessions_share_the_connection() {
         assert_eq!(scheduled.begin_batch(), SHARED_BATCH);
     }
     assert_eq!(scheduled.begin_batch(), BATCH);
+}
+
+#[test]
+fn a_session_that_goes_on_does_not_share_the_connection_with_itself() {
+    let (outlet, _reader) = outlet(1);
+    let source = Source::new(b'a', BATCH as u64, &outlet);
+    let mut pen = outlet.lock().pen.take().unwrap();
+    let in_line = || {
+        let scheduled = &outlet.lock().scheduled;
+        scheduled.new.len() + scheduled.going_on.len()
+    };
+    source.ask(10 * BATCH as u64, false);
+    // It is asked for more while it is filled, and when it goes on.
+    *source.next.lock().unwrap() = Some(source.clone());
+    for _ in 0..3 {
+        assert_eq!(outlet.fill(&mut pen), BATCH);
+        pen.image.advance(BATCH);
+        assert_eq!(in_line(), 1);
+        source.ask(1, false);
+        assert_eq!(in_line(), 1);
+    }
 }
 
 #[test]
