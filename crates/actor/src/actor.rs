@@ -26,7 +26,7 @@ pub trait Actor: Sized + Send + 'static {
     type Msg: Send + 'static;
 
     /// How many messages may wait for the actor, at least one: `#[actor(capacity = 100)]`. Without it there is the setting
-    /// [`ACTOR_QUEUE_LIMIT`](crate::settings::ACTOR_QUEUE_LIMIT).
+    /// [`QUEUE_LIMIT`](hypermesh_mailbox::settings::QUEUE_LIMIT).
     const CAPACITY: Option<usize> = None;
 
     /// What the messages of the handlers are called.

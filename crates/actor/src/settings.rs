@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hypermesh_config::{ByteSize, config};
+use hypermesh_config::config;
 
 config! {
     /// How long an `ask` waits for its reply.
@@ -36,12 +36,6 @@ config! {
 
     /// How long the `create` of an actor that is spawned by name may take; 0 is no limit.
     pub static SPAWN_TIMEOUT: Duration = Duration::from_secs(30), env = "HYPERMESH_SPAWN_TIMEOUT";
-
-    /// How many messages may wait in the queue of an actor that has no capacity of its own.
-    pub static ACTOR_QUEUE_LIMIT: usize = 1 << 20, env = "HYPERMESH_ACTOR_QUEUE_LIMIT";
-
-    /// How many bytes of messages may wait in the queue of an actor; above it messages are refused.
-    pub static ACTOR_QUEUE_BYTES: ByteSize = ByteSize::mib(256), env = "HYPERMESH_ACTOR_QUEUE_BYTES";
 
     /// How many of the last messages each new actor remembers that it has handled; 0 looks at no clock.
     pub static ACTOR_EVENTS: usize = 0, env = "HYPERMESH_ACTOR_EVENTS";

@@ -15,8 +15,8 @@ use crate::handle::ActorHandle;
 use crate::proc::Proc;
 use crate::restart::Again;
 use crate::run::{Executor, Source, start, start_on};
-use crate::settings::{ACTOR_QUEUE_BYTES, ACTOR_QUEUE_LIMIT};
 use crate::table::{NewKey, Refused};
+use hypermesh_mailbox::settings::{QUEUE_BYTES, QUEUE_LIMIT};
 
 /// Error of spawning an actor under a name; it gives the actor's value back.
 #[non_exhaustive]
@@ -305,10 +305,10 @@ impl Proc {
 /// Returns how many messages may wait in the queue of an `A`: as many as it says or the setting does, and no more
 /// than the bytes allow that the queue itself takes.
 fn queue_limit<A: Actor>() -> usize {
-    let bytes = ACTOR_QUEUE_BYTES.get().as_usize();
+    let bytes = QUEUE_BYTES.get().as_usize();
     let most = (bytes / size_of::<Item<A::Msg>>().max(1)).max(1);
     A::CAPACITY
-        .unwrap_or_else(|| ACTOR_QUEUE_LIMIT.get())
+        .unwrap_or_else(|| QUEUE_LIMIT.get())
         .clamp(1, most)
 }
 

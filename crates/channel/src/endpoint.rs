@@ -206,7 +206,7 @@ impl Endpoint {
     }
 
     /// Like [`dial_link`](Self::dial_link), for an address at which a peer was reached before: if nobody
-    /// listens there any more, the link ends after the setting `GONE_TIMEOUT`.
+    /// listens there any more, the link ends after [`Limits::gone_timeout`].
     ///
     /// # Errors
     ///

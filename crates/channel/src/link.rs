@@ -18,7 +18,7 @@ use crate::{
 ///
 /// Parcels arrive in the order in which they were posted. A clone is the same link; when the last
 /// one goes, the link still delivers what was posted, for the time of
-/// [`LINGER_TIMEOUT`](crate::settings::LINGER_TIMEOUT), unless its endpoint ends before.
+/// [`Limits::linger_timeout`](crate::settings::Limits::linger_timeout), unless its endpoint ends before.
 pub struct Link<P: Parcel> {
     owner: Arc<Owner<P>>,
 }

@@ -22,7 +22,7 @@ pub trait Parcel: Send + 'static {
     fn payload(&self) -> &Payload;
 
     /// Returns whether somebody waits for the outcome. Then the peer is asked to acknowledge the parcel at
-    /// once; otherwise it does so after [`ACK_DELAY`](crate::settings::ACK_DELAY), or sooner when more
+    /// once; otherwise it does so after [`Limits::ack_delay`](crate::settings::Limits::ack_delay), or sooner when more
     /// has come.
     fn is_awaited(&self) -> bool {
         false

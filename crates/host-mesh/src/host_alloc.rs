@@ -8,6 +8,8 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use hypermesh_ndslice::Extent;
 use hypermesh_proc_mesh::alloc::actor::{CallError, Instance, context};
+use hypermesh_proc_mesh::alloc::children::Ladder;
+use hypermesh_proc_mesh::alloc::settings::exit_ladder;
 use hypermesh_proc_mesh::alloc::{
     Alloc, AllocConstraints, AllocSpec, AllocatorError, ProcAllocationMode, ProcState,
 };
@@ -19,10 +21,8 @@ use crate::host_id::service_proc;
 use crate::host_mesh_ref::HostMeshRef;
 use crate::host_ranks::HostRanks;
 use crate::mailbox::{DeathWatch, Gateway, PortReceiver, ProcId, ServeError, WorldId};
-use crate::settings::{
-    HOST_ANSWER_TIMEOUT, HOST_DRAIN_TIMEOUT, HOST_SPAWN_READY_TIMEOUT, HOST_SPAWN_TOTAL_TIMEOUT,
-    HOST_TERM_TIMEOUT,
-};
+use crate::settings::{HOST_SPAWN_READY_TIMEOUT, HOST_SPAWN_TOTAL_TIMEOUT};
+use crate::shutdown::ANSWER_TIMEOUT;
 use crate::spawning::{RankStatus, Spawning};
 
 /// Procs that were started on the hosts of a mesh. Dropping it kills them.
@@ -189,7 +189,7 @@ impl HostAlloc {
                     async move {
                         let answer = agent
                             .ask(&self.client, request)
-                            .timeout(HOST_ANSWER_TIMEOUT.get())
+                            .timeout(ANSWER_TIMEOUT)
                             .await;
                         let addr = || addr.clone();
                         match answer {
@@ -290,7 +290,8 @@ impl Alloc for HostAlloc {
     }
 
     async fn stop(&mut self) -> Result<(), AllocatorError> {
-        self.stop_procs(HOST_DRAIN_TIMEOUT.get(), HOST_TERM_TIMEOUT.get());
+        let Ladder { drain, term } = exit_ladder();
+        self.stop_procs(drain, term);
         Ok(())
     }
 

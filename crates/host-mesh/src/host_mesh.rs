@@ -12,6 +12,7 @@ use hypermesh_ndslice::Extent;
 use hypermesh_proc_mesh::alloc::actor::context;
 use hypermesh_proc_mesh::alloc::bootstrap::{self, BootstrapCommand};
 use hypermesh_proc_mesh::alloc::children::Ladder;
+use hypermesh_proc_mesh::alloc::settings::exit_ladder;
 use hypermesh_proc_mesh::alloc::{Alloc, shim};
 use hypermesh_proc_mesh::{ProcEvent, ProcMesh, default_transport, global_root_client};
 use tokio::sync::OnceCell;
@@ -26,10 +27,9 @@ use crate::host_mesh_ref::HostMeshRef;
 use crate::host_processes::HostProcesses;
 use crate::mailbox::{Gateway, GatewayOptions};
 use crate::name::Name;
-use crate::settings::{
-    HOST_ANSWER_TIMEOUT, HOST_DRAIN_TIMEOUT, HOST_DROP_TIMEOUT, HOST_TERM_TIMEOUT,
+use crate::shutdown::{
+    ANSWER_TIMEOUT, DROP_LADDER, HostOutcome, HostShutdown, Once, ShutdownReport,
 };
-use crate::shutdown::{HostOutcome, HostShutdown, Once, ShutdownReport};
 use crate::trampoline::{TrampolineError, TrampolineParams, start_trampolines};
 
 /// How long a host may take to reap and to answer, beyond the time in which every proc has been killed.
@@ -277,7 +277,7 @@ impl HostMesh {
             let claims = self.mesh.hosts().iter().map(|addr| async move {
                 let claim = agent_of(addr).ask(cx, Claim { token: self.token });
                 let addr = addr.clone();
-                match claim.timeout(HOST_ANSWER_TIMEOUT.get()).await {
+                match claim.timeout(ANSWER_TIMEOUT).await {
                     Ok(Ok(())) => Ok(()),
                     Ok(Err(source)) => Err(HostMeshError::Claim { addr, source }),
                     Err(source) => Err(HostMeshError::Silent { addr, source }),
@@ -294,7 +294,7 @@ impl HostMesh {
         cx: &impl context::Actor,
         last: Option<Arc<ShutdownReport>>,
     ) -> ShutdownReport {
-        let (drain, term) = (HOST_DRAIN_TIMEOUT.get(), HOST_TERM_TIMEOUT.get());
+        let Ladder { drain, term } = exit_ladder();
         let request = ShutdownHost {
             token: self.token,
             drain,
@@ -331,16 +331,16 @@ impl HostMesh {
 
     /// Ends what the hosts live in, and returns how many processes are left of it.
     async fn end_origin(&self, cx: &impl context::Actor) -> usize {
-        let (drain, term) = (HOST_DRAIN_TIMEOUT.get(), HOST_TERM_TIMEOUT.get());
+        let ladder = exit_ladder();
         let origin = std::mem::replace(&mut *self.origin(), Origin::Elsewhere);
         match origin {
             Origin::Local(local) => {
-                local.handle.proc.shutdown(drain).await;
-                local.gateway.shutdown(drain).await;
+                local.handle.proc.shutdown(ladder.drain).await;
+                local.gateway.shutdown(ladder.drain).await;
                 0
             }
             Origin::Processes(processes) => {
-                let left = processes.stop(Ladder { drain, term }, ANSWER_MARGIN).await;
+                let left = processes.stop(ladder, ANSWER_MARGIN).await;
                 if left != 0 {
                     *self.origin() = Origin::Processes(processes);
                 }
@@ -370,23 +370,18 @@ impl Drop for HostMesh {
         if is_over || !*self.is_armed.get_mut() {
             return;
         }
-        let within = HOST_DROP_TIMEOUT.get();
-        let ladder = Ladder {
-            drain: within / 2,
-            term: within / 4,
-        };
         let origin = self
             .origin
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(origin, Origin::Elsewhere) {
-            Origin::Local(local) => warn_left(local.handle.host.shutdown_blocking(ladder)),
+            Origin::Local(local) => warn_left(local.handle.host.shutdown_blocking(DROP_LADDER)),
             // A host that is asked to drain ends its workers first.
-            Origin::Processes(processes) => warn_left(processes.stop_blocking(ladder)),
+            Origin::Processes(processes) => warn_left(processes.stop_blocking(DROP_LADDER)),
             // Its procs end with it, and the hosts with the procs.
             Origin::Allocated(_) => {}
             Origin::Elsewhere => {
-                let Ladder { drain, term } = ladder;
+                let Ladder { drain, term } = DROP_LADDER;
                 let request = ShutdownHost {
                     token: self.token,
                     drain,

@@ -10,6 +10,7 @@ use hypermesh_proc_mesh::alloc::bootstrap::{
 use hypermesh_proc_mesh::alloc::children::{
     ChildEvent, ChildKey, ChildSpec, Children, Ladder, Verdict,
 };
+use hypermesh_proc_mesh::alloc::settings::exit_ladder;
 use hypermesh_proc_mesh::alloc::shim;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -18,7 +19,7 @@ use crate::channel::{ChannelAddr, ChannelTransport};
 use crate::host::Host;
 use crate::host_id::service_proc;
 use crate::mailbox::{Gateway, GatewayOptions};
-use crate::settings::{HOST_DRAIN_TIMEOUT, HOST_START_TIMEOUT};
+use crate::settings::HOST_START_TIMEOUT;
 
 /// The name of this kind of child.
 const KIND: &str = "host";
@@ -58,8 +59,9 @@ async fn run(boot: BootContext) -> Result<(), KindError> {
         () = handle.host.closed() => {}
     }
     // The answer to whoever shut it down leaves before the host does.
-    handle.proc.shutdown(HOST_DRAIN_TIMEOUT.get()).await;
-    gateway.shutdown(HOST_DRAIN_TIMEOUT.get()).await;
+    let Ladder { drain, .. } = exit_ladder();
+    handle.proc.shutdown(drain).await;
+    gateway.shutdown(drain).await;
     Ok(())
 }
 

@@ -44,10 +44,7 @@ pub use host_processes::StartHostsError;
 pub use hypermesh_proc_mesh as proc_mesh;
 pub use hypermesh_proc_mesh::alloc::bootstrap::{BootstrapCommand, bootstrap_or_die};
 pub use name::{Name, NameError};
-pub use settings::{
-    HOST_ANSWER_TIMEOUT, HOST_DRAIN_TIMEOUT, HOST_DROP_TIMEOUT, HOST_SPAWN_READY_TIMEOUT,
-    HOST_SPAWN_TOTAL_TIMEOUT, HOST_START_TIMEOUT, HOST_TERM_TIMEOUT,
-};
+pub use settings::{HOST_SPAWN_READY_TIMEOUT, HOST_SPAWN_TOTAL_TIMEOUT, HOST_START_TIMEOUT};
 pub use shutdown::{HostOutcome, HostShutdown, ShutdownReport};
 pub use spawning::RankStatus;
 pub use trampoline::TrampolineError;

@@ -9,11 +9,25 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
+use hypermesh_proc_mesh::alloc::children::Ladder;
 use tokio::sync::watch;
 
 use crate::agent::verbs::{HostRefusal, HostReport};
 use crate::channel::ChannelAddr;
+
+/// How long a host may take to answer a request that starts or stops nothing.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an owner that is dropped waits for its hosts before it kills them.
+pub(crate) const DROP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What the procs of those hosts have of it.
+pub(crate) const DROP_LADDER: Ladder = Ladder {
+    drain: Duration::from_secs(1),
+    term: Duration::from_millis(500),
+};
 
 /// What a shutdown found at each host.
 #[derive(Clone, Debug, Default, PartialEq)]

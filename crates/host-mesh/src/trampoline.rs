@@ -6,14 +6,13 @@ use hypermesh_macros::{Message, actor};
 use hypermesh_ndslice::Selection;
 use hypermesh_proc_mesh::alloc::actor::{Cx, Env, RemoteSpawn, Result, context};
 use hypermesh_proc_mesh::alloc::bootstrap::BootstrapCommand;
-use hypermesh_proc_mesh::alloc::children::Ladder;
 use hypermesh_proc_mesh::alloc::{AllocatorError, actor};
 use hypermesh_proc_mesh::{CallError, ProcMesh, RankFailure, SpawnError};
 
 use crate::channel::ChannelAddr;
 use crate::host::{Host, HostHandle};
 use crate::mailbox::{Gateway, GatewayOptions};
-use crate::settings::HOST_DROP_TIMEOUT;
+use crate::shutdown::{DROP_LADDER, DROP_TIMEOUT};
 
 /// How a trampoline makes its host.
 #[derive(Clone, Debug, Message)]
@@ -55,16 +54,9 @@ impl HostTrampoline {
 
     #[hook]
     async fn cleanup(&mut self, _cx: &Cx<'_, Self>, _exit: &actor::Exit) -> Result<()> {
-        let within = HOST_DROP_TIMEOUT.get();
-        self.host
-            .host
-            .shutdown(Ladder {
-                drain: within / 2,
-                term: within / 4,
-            })
-            .await;
-        self.host.proc.shutdown(within).await;
-        self.gateway.shutdown(within).await;
+        self.host.host.shutdown(DROP_LADDER).await;
+        self.host.proc.shutdown(DROP_TIMEOUT).await;
+        self.gateway.shutdown(DROP_TIMEOUT).await;
         Ok(())
     }
 }

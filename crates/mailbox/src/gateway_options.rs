@@ -5,13 +5,17 @@ use std::time::Duration;
 
 #[cfg(feature = "sim")]
 use hypermesh_channel::SimNode;
-use hypermesh_channel::settings::GONE_TIMEOUT;
 use hypermesh_channel::{
     ChannelTransport, EndpointOptions, Limits, LocalHub, Resolver, SystemResolver, TlsOptions,
 };
 use tokio::runtime::Handle;
 
-use crate::{Admission, QUEUED_BYTES_LIMIT, UNKNOWN_PAUSE};
+use crate::{Admission, QUEUED_BYTES_LIMIT};
+
+/// How long a link goes on trying to connect again while nobody listens any more.
+const GONE_TIMEOUT: Duration = Duration::from_millis(250);
+/// How long a message whose fate is not known waits for news.
+const UNKNOWN_PAUSE: Duration = Duration::from_millis(250);
 
 /// How a gateway is made.
 #[derive(Debug, Clone)]
@@ -32,7 +36,8 @@ pub struct GatewayOptions {
     /// The node that the gateway is in a simulated network, where it serves and dials `sim:` addresses.
     #[cfg(feature = "sim")]
     pub sim: Option<SimNode>,
-    /// See [`UNKNOWN_PAUSE`].
+    /// How long a message that may or may not have been delivered waits for news of the death of its
+    /// receiver, before its sender is told that nothing is known. By default 250 ms.
     pub unknown_pause: Duration,
     /// See [`QUEUED_BYTES_LIMIT`].
     pub queued_bytes: u64,
@@ -52,7 +57,7 @@ impl GatewayOptions {
             resolver: Arc::new(SystemResolver::new()),
             #[cfg(feature = "sim")]
             sim: None,
-            unknown_pause: UNKNOWN_PAUSE.get(),
+            unknown_pause: UNKNOWN_PAUSE,
             queued_bytes: QUEUED_BYTES_LIMIT.get().as_u64(),
             admission: None,
         }
@@ -77,6 +82,6 @@ impl GatewayOptions {
 /// a process that is started again is another one, at an address of its own.
 fn limits() -> Limits {
     let mut limits = Limits::default();
-    limits.gone_timeout = Some(GONE_TIMEOUT.get());
+    limits.gone_timeout = Some(GONE_TIMEOUT);
     limits
 }

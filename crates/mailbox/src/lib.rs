@@ -110,8 +110,8 @@ pub use reducer::{ReduceError, ReduceFault, Reducer, ReducerSpec};
 pub use reducer_registry::{ReducerClash, UnknownReducer, check_reducers};
 pub use sender::{MailboxSender, SendContext};
 pub use settings::{
-    COMBINE_PAUSE, COMBINE_UPDATES, FLUSH_TIMEOUT, MESSAGE_TTL, PORT_QUEUE_BYTES, PORT_QUEUE_LIMIT,
-    QUEUED_BYTES_LIMIT, REDIAL_PAUSE, RETURNED_PAYLOAD_LIMIT, UNKNOWN_PAUSE,
+    COMBINE_PAUSE, COMBINE_UPDATES, FLUSH_TIMEOUT, MESSAGE_TTL, QUEUE_BYTES, QUEUE_LIMIT,
+    QUEUED_BYTES_LIMIT, RETURNED_PAYLOAD_LIMIT,
 };
 pub use split::{CombineOptions, Combiner, SplitError, SplitHandle};
 pub use undelivered::Undelivered;

@@ -8,7 +8,7 @@
 //! # Invariants
 //!
 //! - **INV-1**: what comes in goes out once: at the death of the proc it was for, or at the latest after
-//!   [`UNKNOWN_PAUSE`](crate::settings::UNKNOWN_PAUSE).
+//!   [`GatewayOptions::unknown_pause`](crate::GatewayOptions::unknown_pause).
 //! - **INV-2**: the messages for one proc go out in the order they came in.
 //! - **INV-3**: at most [`LIMIT`] messages wait; what comes on top goes out at once.
 

@@ -14,9 +14,12 @@ use futures_util::future::join_all;
 use hypermesh_channel::{ChannelAddr, Endpoint, FailReason, Link, TryPostError};
 use tokio::time::Instant;
 
+use crate::Cause;
 use crate::outbound::Outbound;
 use crate::snapshot_map::SnapshotMap;
-use crate::{Cause, REDIAL_PAUSE};
+
+/// How long a link that failed is left alone before its address is dialled again.
+const REDIAL_PAUSE: Duration = Duration::from_millis(50);
 
 pub(crate) struct Links {
     by_addr: SnapshotMap<Arc<ChannelAddr>, Arc<Slot>>,
@@ -65,7 +68,7 @@ impl Links {
             Err(failed) => failed,
         };
         // The link has ended, or the cause is the parcel's own; only the first is worth another try.
-        if !matches!(cause, Cause::LinkFailed(_)) || slot.since.elapsed() < REDIAL_PAUSE.get() {
+        if !matches!(cause, Cause::LinkFailed(_)) || slot.since.elapsed() < REDIAL_PAUSE {
             return Err((parcel, cause));
         }
         self.replace(addr, Some(slot)).post(endpoint, addr, parcel)

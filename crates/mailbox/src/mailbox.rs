@@ -66,7 +66,7 @@ impl Mailbox {
     }
 
     /// Opens a port for any number of messages, of which it holds up to
-    /// [`PORT_QUEUE_LIMIT`](crate::settings::PORT_QUEUE_LIMIT).
+    /// [`QUEUE_LIMIT`](crate::settings::QUEUE_LIMIT).
     pub fn open_port<M: Send + 'static>(&self) -> (PortHandle<M>, PortReceiver<M>) {
         self.open_port_with(PortOptions::default())
     }

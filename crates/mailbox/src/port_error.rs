@@ -28,13 +28,13 @@ pub enum PortSendReason {
     /// The port holds as many messages as it may.
     #[error("the port holds {limit} messages that nobody received")]
     Full {
-        /// The limit, see [`PORT_QUEUE_LIMIT`](crate::PORT_QUEUE_LIMIT).
+        /// The limit, see [`QUEUE_LIMIT`](crate::QUEUE_LIMIT).
         limit: usize,
     },
     /// The port holds as many bytes as it may.
     #[error("the port holds {limit} bytes that nobody received")]
     FullOfBytes {
-        /// The limit, see [`PORT_QUEUE_BYTES`](crate::PORT_QUEUE_BYTES).
+        /// The limit, see [`QUEUE_BYTES`](crate::QUEUE_BYTES).
         limit: u64,
     },
 }

@@ -15,15 +15,17 @@ config! {
     pub static RETURNED_PAYLOAD_LIMIT: ByteSize = ByteSize::kib(64),
         env = "HYPERMESH_RETURNED_PAYLOAD_LIMIT";
 
-    /// How many messages a port holds that nobody receives.
-    pub static PORT_QUEUE_LIMIT: usize = 1 << 20,
-        env = "HYPERMESH_PORT_QUEUE_LIMIT",
+    /// How many messages a port holds that nobody receives, and the queue of an actor that has no capacity of
+    /// its own.
+    pub static QUEUE_LIMIT: usize = 1 << 20,
+        env = "HYPERMESH_QUEUE_LIMIT",
         check = |messages| 0 < *messages,
         expected = "at least 1";
 
-    /// How many bytes a port holds that nobody receives.
-    pub static PORT_QUEUE_BYTES: ByteSize = ByteSize::mib(256),
-        env = "HYPERMESH_PORT_QUEUE_BYTES",
+    /// How many bytes a port holds that nobody receives, and the queue of an actor; above it messages are
+    /// refused.
+    pub static QUEUE_BYTES: ByteSize = ByteSize::mib(256),
+        env = "HYPERMESH_QUEUE_BYTES",
         check = |bytes| 0 < bytes.as_u64(),
         expected = "more than nothing";
 
@@ -47,13 +49,4 @@ config! {
     /// How long the end of a process waits for its messages to be acknowledged.
     pub static FLUSH_TIMEOUT: Duration = Duration::from_secs(5),
         env = "HYPERMESH_FLUSH_TIMEOUT";
-
-    /// How long a message that may or may not have been delivered waits for news of the death of its
-    /// receiver, before its sender is told that nothing is known.
-    pub static UNKNOWN_PAUSE: Duration = Duration::from_millis(250),
-        env = "HYPERMESH_UNKNOWN_PAUSE";
-
-    /// How long a link that failed is left alone before its address is dialled again.
-    pub static REDIAL_PAUSE: Duration = Duration::from_millis(50),
-        env = "HYPERMESH_REDIAL_PAUSE";
 }

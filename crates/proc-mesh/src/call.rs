@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use hypermesh_alloc::actor::mailbox::{GatherError, RecvError};
+use hypermesh_alloc::actor::settings::CALL_TIMEOUT;
 use hypermesh_alloc::actor::{Accepts, CallError as AskError, context};
 use hypermesh_ndslice::Selection;
 use hypermesh_wire::{Message, Payload, decode};
@@ -18,7 +19,6 @@ use crate::gather::Gather;
 use crate::rank_failure::RankFailure;
 use crate::replies::{Replies, Reply};
 use crate::selected::Selected;
-use crate::settings::MESH_CALL_TIMEOUT;
 use crate::value_mesh::ValueMesh;
 
 /// Error of a call or a reduction as a whole: there is not even a failure per rank.
@@ -81,7 +81,7 @@ where
     A: Accepts<M>,
     M: Message + Clone,
 {
-    /// Sets how long to wait for replies; by default it is the setting `MESH_CALL_TIMEOUT`.
+    /// Sets how long to wait for replies; by default it is the setting `CALL_TIMEOUT`.
     pub fn timeout(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
@@ -102,7 +102,7 @@ where
             deadline,
             progress,
         } = self;
-        let deadline = deadline.unwrap_or_else(|| MESH_CALL_TIMEOUT.get());
+        let deadline = deadline.unwrap_or_else(|| CALL_TIMEOUT.get());
         let selected = Selected::of(&selection, mesh.shape())?;
         let values = collect(&mesh, &caster, &selected, message, deadline, progress).await?;
         let mesh = ValueMesh::new(selected.shape().clone(), values);

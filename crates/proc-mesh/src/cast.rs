@@ -6,6 +6,7 @@ use std::time::Duration;
 use hypermesh_alloc::actor::context;
 use hypermesh_alloc::actor::mailbox::channel::settings::MESSAGE_LIMIT;
 use hypermesh_alloc::actor::mailbox::{ActorId, Gateway, Mailbox, ProcId};
+use hypermesh_alloc::actor::settings::CALL_TIMEOUT;
 use hypermesh_alloc::actor::{Accepts, CallChain, CallError, CastOrigin};
 use hypermesh_ndslice::{RankSet, Selection};
 use hypermesh_wire::{Any, Headers, Message, Payload, encode_marked};
@@ -16,7 +17,7 @@ use crate::cast_frame::{Cast, CastFrame, CastHop, ReplyRoute};
 use crate::plan::{self, Crew, Leg};
 use crate::reply_slot::ReplySlot;
 use crate::selected::Selected;
-use crate::settings::{CAST_FAN_OUT, MESH_CALL_TIMEOUT};
+use crate::settings::CAST_FAN_OUT;
 
 /// Who casts, apart from the borrowed context it was read from.
 #[derive(Debug, Clone)]
@@ -80,7 +81,7 @@ impl<A> ActorMeshRef<A> {
         M: Message + Clone,
     {
         let selected = Selected::of(&sel, self.shape())?;
-        let within = MESH_CALL_TIMEOUT.get();
+        let within = CALL_TIMEOUT.get();
         send(&Caster::new(cx), self, &selected, message, within, None)?;
         Ok(())
     }

@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::settings::METRIC_SERIES_LIMIT;
+/// How many series one metric keeps before further labels are folded into one.
+const SERIES_LIMIT: usize = 256;
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,11 +54,10 @@ pub fn snapshot() -> Vec<Series> {
 
 /// Counts `by` more of `metric` under `labels`.
 pub(crate) fn count(metric: Metric, labels: Vec<String>, by: u64) {
-    let limit = METRIC_SERIES_LIMIT.get();
     COUNTERS
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .add(metric, labels, by, limit);
+        .add(metric, labels, by, SERIES_LIMIT);
 }
 
 #[derive(Debug)]

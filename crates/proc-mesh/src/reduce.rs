@@ -9,6 +9,7 @@ use std::time::Duration;
 use hypermesh_alloc::actor::mailbox::{
     GatherError, Ordinals, RawPort, ReduceFault, ReduceReceiver, Reducer, SplitHandle,
 };
+use hypermesh_alloc::actor::settings::CALL_TIMEOUT;
 use hypermesh_alloc::actor::{Accepts, context};
 use hypermesh_ndslice::Selection;
 use hypermesh_wire::{Message, Named, TypeKey};
@@ -21,7 +22,6 @@ use crate::rank_failure::RankFailure;
 use crate::replies::{Replies, Reply};
 use crate::reply_relay::fold_into;
 use crate::selected::Selected;
-use crate::settings::MESH_CALL_TIMEOUT;
 
 /// The part of the deadline after which relays pass on what they have.
 const RELAY_SHARE: f64 = 0.8;
@@ -90,7 +90,7 @@ where
     M: Message + Clone,
     R: Reducer<Input = <A as Accepts<M>>::Reply>,
 {
-    /// Sets how long to wait for replies; by default it is the setting `MESH_CALL_TIMEOUT`.
+    /// Sets how long to wait for replies; by default it is the setting `CALL_TIMEOUT`.
     pub fn timeout(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
@@ -105,7 +105,7 @@ where
             reducer,
             deadline,
         } = self;
-        let deadline = deadline.unwrap_or_else(|| MESH_CALL_TIMEOUT.get());
+        let deadline = deadline.unwrap_or_else(|| CALL_TIMEOUT.get());
         let selected = Selected::of(&selection, mesh.shape())?;
         let (handle, folded) = caster.mailbox.open_reduce_port(reducer.clone());
         let port = handle.bind();

@@ -15,10 +15,6 @@ config! {
         check = |fan_out| MIN_FAN_OUT <= *fan_out,
         expected = "at least 2";
 
-    /// How long a call or a reduction over a mesh waits for its replies when it is not told.
-    pub static MESH_CALL_TIMEOUT: Duration = Duration::from_secs(30),
-        env = "HYPERMESH_MESH_CALL_TIMEOUT";
-
     /// How long the actors of a mesh may take to be made and to finish `init`.
     pub static SPAWN_MESH_TIMEOUT: Duration = Duration::from_secs(30),
         env = "HYPERMESH_SPAWN_MESH_TIMEOUT";
@@ -26,8 +22,4 @@ config! {
     /// How long each actor may take to stop before it is killed.
     pub static STOP_ACTOR_TIMEOUT: Duration = Duration::from_secs(10),
         env = "HYPERMESH_STOP_ACTOR_TIMEOUT";
-
-    /// How many series one metric keeps before further labels are folded into one.
-    pub static METRIC_SERIES_LIMIT: usize = 256,
-        env = "HYPERMESH_METRIC_SERIES_LIMIT";
 }

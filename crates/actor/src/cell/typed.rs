@@ -16,8 +16,8 @@ use crate::lane::LaneItem;
 use crate::mail::Mail;
 use crate::queue::{PushError, Queue};
 use crate::reply::AnyReply;
-use crate::settings::ACTOR_QUEUE_BYTES;
 use crate::supervision::ChildEvent;
+use hypermesh_mailbox::settings::QUEUE_BYTES;
 
 /// What everybody who knows an actor of type `A` shares.
 pub(crate) struct Cell<A: Actor> {
@@ -143,7 +143,7 @@ impl<A: Actor> AnyCell for Cell<A> {
         reply: Option<Box<dyn AnyReply>>,
     ) -> Result<(), Box<Rejected>> {
         let bytes = Mail::weight(&envelope);
-        let mark = ACTOR_QUEUE_BYTES.get().as_usize();
+        let mark = QUEUE_BYTES.get().as_usize();
         if !self.core.mail_bytes.take_in(bytes, mark) {
             return Err(rejected(envelope, Cause::QueueFull));
         }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use hypermesh_actor::mailbox::Cause;
-use hypermesh_actor::settings::ACTOR_QUEUE_BYTES;
+use hypermesh_actor::mailbox::settings::QUEUE_BYTES;
 use hypermesh_actor::{
     ActorHandle, Cx, Exit, Message, Mode, Proc, Result, SendError, StopActor, StopOutcome, actor,
 };
@@ -144,7 +144,7 @@ async fn a_waiting_sender_gets_the_message_back_when_the_actor_ends() {
 
 #[tokio::test]
 async fn the_mark_in_bytes_holds_for_messages_by_handle() {
-    let _mark = ACTOR_QUEUE_BYTES.override_for_thread(ByteSize::kib(64));
+    let _mark = QUEUE_BYTES.override_for_thread(ByteSize::kib(64));
     let proc = proc();
     let store = proc.spawn(Store::default());
     let refused = (0..).find_map(|n| Some((n, store.tell(Page([1; 1024])).err()?)));
@@ -162,7 +162,7 @@ async fn the_mark_in_bytes_holds_for_messages_by_handle() {
 #[tokio::test]
 async fn above_the_mark_messages_from_elsewhere_bounce_and_nobody_else_notices() {
     const N_SENT: u64 = 40;
-    let _mark = ACTOR_QUEUE_BYTES.override_for_thread(ByteSize::kib(64));
+    let _mark = QUEUE_BYTES.override_for_thread(ByteSize::kib(64));
     let (here, there) = two_procs();
     let client = here.client("client");
     let mut undelivered = client.undelivered();
@@ -194,7 +194,7 @@ async fn above_the_mark_messages_from_elsewhere_bounce_and_nobody_else_notices()
 
 #[tokio::test]
 async fn an_actor_whose_queue_is_full_is_stopped_all_the_same() {
-    let _mark = ACTOR_QUEUE_BYTES.override_for_thread(ByteSize::kib(64));
+    let _mark = QUEUE_BYTES.override_for_thread(ByteSize::kib(64));
     let (here, there) = two_procs();
     let client = here.client("client");
     let mut undelivered = client.undelivered();

@@ -44,7 +44,7 @@ fn produce(counter: &ActorHandle<Counter>, has_begun: &AtomicBool) -> (u64, u64)
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_producer_that_never_pauses_cannot_prolong_a_drain() {
-    let _limit = hypermesh_actor::settings::ACTOR_QUEUE_LIMIT.override_for_thread(usize::MAX);
+    let _limit = hypermesh_actor::mailbox::settings::QUEUE_LIMIT.override_for_thread(usize::MAX);
     let proc = proc();
     let handled = Arc::new(AtomicU64::new(0));
     let counter = proc.spawn(Counter(handled.clone()));

@@ -244,7 +244,7 @@ async fn a_message_to_an_exited_actor_comes_back_with_the_exit() {
 
 #[tokio::test]
 async fn a_full_queue_gives_the_message_back() {
-    let _limit = hypermesh_actor::settings::ACTOR_QUEUE_LIMIT.override_for_thread(3);
+    let _limit = hypermesh_actor::mailbox::settings::QUEUE_LIMIT.override_for_thread(3);
     let proc = proc();
     let clerk = proc.spawn(Clerk::default());
     let full = (0..).find_map(|n| clerk.tell(Note(n)).err());

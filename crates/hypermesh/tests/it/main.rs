@@ -10,6 +10,7 @@ mod interrupted;
 mod memory;
 mod program;
 mod report;
+mod settings;
 // Modules of the main job, for their own tests: a program that is an example has none.
 #[path = "../../examples/wordcount/share.rs"]
 mod share;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{PORT_QUEUE_BYTES, PORT_QUEUE_LIMIT, PortId};
+use crate::{PortId, QUEUE_BYTES, QUEUE_LIMIT};
 
 /// What a port does with a message that it has no room for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -26,11 +26,11 @@ pub enum QueuePolicy {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PortOptions {
-    /// How many messages the port holds; at least 1. By default [`PORT_QUEUE_LIMIT`].
+    /// How many messages the port holds; at least 1. By default [`QUEUE_LIMIT`].
     pub messages: usize,
     /// How many bytes the port holds: of an encoded message its length, of a value its own size without
     /// what it owns on the heap. A message that is larger may use an empty port. By default
-    /// [`PORT_QUEUE_BYTES`].
+    /// [`QUEUE_BYTES`].
     pub bytes: u64,
     /// What happens beyond that.
     pub policy: QueuePolicy,
@@ -41,8 +41,8 @@ pub struct PortOptions {
 impl Default for PortOptions {
     fn default() -> Self {
         Self {
-            messages: PORT_QUEUE_LIMIT.get(),
-            bytes: PORT_QUEUE_BYTES.get().as_u64(),
+            messages: QUEUE_LIMIT.get(),
+            bytes: QUEUE_BYTES.get().as_u64(),
             policy: QueuePolicy::default(),
             name: None,
         }
