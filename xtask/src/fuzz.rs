@@ -8,11 +8,12 @@ use crate::{
 };
 
 /// The directories of `fuzz`, and the packages whose test `fuzz` runs the targets in them.
-const PACKAGES: [(&str, &str); 4] = [
+const PACKAGES: [(&str, &str); 5] = [
     ("ndslice", "hypermesh-ndslice"),
     ("wire", "hypermesh-wire"),
     ("config", "hypermesh-config"),
     ("channel", "hypermesh-channel"),
+    ("mailbox", "hypermesh-mailbox"),
 ];
 
 /// Error returned by [`run`].

@@ -102,7 +102,7 @@ pub trait Actor: Sized + Send + 'static {
     /// By default it is logged, and the actor goes on: receivers and routes come and go. But an actor that
     /// sends what cannot be delivered anywhere has a fault, so it fails if the fault was found in its own
     /// process: the receiver has no handler for the type or takes another one, or the message has no
-    /// encoding or is too large.
+    /// encoding.
     ///
     /// An actor that has sent the message with
     /// [`LossPolicy::FailSender`](hypermesh_mailbox::LossPolicy::FailSender) fails after this, whatever it returns.

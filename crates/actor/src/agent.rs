@@ -165,7 +165,8 @@ impl ProcAgent {
     #[hook]
     fn on_undeliverable(&mut self, cx: &Cx<'_, Self>, undelivered: Undelivered) -> Result<()> {
         // All that the agent sends without being asked are supervision events.
-        tracing::debug!(%undelivered, "a subscriber of supervision events is gone");
+        let gateway = cx.proc().gateway();
+        gateway.log_undelivered(cx.label(), &undelivered);
         cx.proc().unsubscribe(undelivered.header.dst);
         Ok(())
     }

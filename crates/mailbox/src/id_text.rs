@@ -226,5 +226,7 @@ fn is_canonical(digits: &str) -> bool {
     digits.len() == 1 || !digits.starts_with('0')
 }
 
+#[cfg(any(test, feature = "properties"))]
+pub(crate) mod property;
 #[cfg(test)]
 mod tests;

@@ -80,6 +80,7 @@ mod timer;
 
 #[doc(hidden)]
 pub mod macro_support;
+pub mod properties;
 pub mod settings;
 
 pub use hypermesh_channel::{self as channel, ServeError};

@@ -170,5 +170,7 @@ pub(crate) fn is_urgent(payload: &Payload) -> bool {
 
 #[cfg(test)]
 mod golden;
+#[cfg(any(test, feature = "properties"))]
+pub(crate) mod property;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
-//! Tests that need a process of their own: they count its memory, or set its hook for panics.
+//! Tests that need a process of their own: they count its memory, set its hook for panics, or look at how it ends.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::cell::Cell;
+use std::process::Command;
 use std::sync::Once;
 use std::time::Duration;
 
@@ -151,4 +152,36 @@ async fn the_hook_that_the_program_had_still_runs_for_a_panic() {
     let failure = exit.failure().unwrap();
     let place = failure.backtrace.clone().unwrap();
     assert!(place.contains("tests/alone/main.rs:"), "{place}");
+}
+
+/// Set in the process that the test below starts.
+const CHILD: &str = "HYPERMESH_TEST_CHILD";
+
+#[test]
+fn without_a_coordinator_a_root_that_fails_does_not_end_its_process() {
+    if std::env::var_os(CHILD).is_some() {
+        return fail_and_go_on();
+    }
+    let name = "without_a_coordinator_a_root_that_fails_does_not_end_its_process";
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+/// Has actors without a parent fail and panic, and asks another one afterwards.
+#[tokio::main(flavor = "current_thread")]
+async fn fail_and_go_on() {
+    let proc = proc();
+    let (fails, panics) = (proc.spawn(Short), proc.spawn(Short));
+    fails.tell(Fail).unwrap();
+    panics.tell(Panic).unwrap();
+    for actor in [fails, panics] {
+        assert!(actor.wait().await.is_failure());
+    }
+    assert!(proc.spawn(Short).ask(Count).await.is_ok());
 }

@@ -139,6 +139,35 @@ async fn subscribers_hear_of_every_end_of_the_actors_they_care_for() {
 }
 
 #[tokio::test]
+async fn a_failure_that_no_subscriber_hears_of_is_counted_once_and_harms_nobody() {
+    let (home, away) = two_procs();
+    let client = away.client("client");
+    let (port, receiver) = client.mailbox().open_port::<SupervisionEvent>();
+    let subscribe = Subscribe {
+        events: port.bind(),
+        actor: None,
+    };
+    within(home.agent().ask(&client, subscribe)).await.unwrap();
+    drop((port, receiver));
+    let bounced = || away.gateway().stats().bounced;
+    // Until the subscriber is forgotten each failure comes back once, and then none does.
+    loop {
+        let before = bounced();
+        let worker = home.spawn(Worker);
+        worker.tell(Fail).unwrap();
+        assert!(within(worker.wait()).await.is_failure());
+        // This answer comes behind the event.
+        within(home.agent().ask(&client, Ping)).await.unwrap();
+        match bounced() - before {
+            0 => break,
+            1 => {}
+            more => panic!("one failure came back {more} times"),
+        }
+    }
+    assert!(0 < bounced());
+}
+
+#[tokio::test]
 async fn a_failed_actor_does_not_poison_its_proc() {
     let proc = proc();
     for _ in 0..3 {

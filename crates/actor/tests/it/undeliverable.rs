@@ -1,11 +1,13 @@
 //! What becomes of a sender whose messages come back.
 
-use hypermesh_actor::mailbox::{ActorId, Cause, Location, PortRef, ProcId, Undelivered};
+use hypermesh_actor::mailbox::{
+    ActorId, Cause, Gateway, Location, MESSAGE_TTL, PortRef, ProcId, Undelivered,
+};
 use hypermesh_actor::{ActorHandle, Cx, FailureCause, Message, Proc, Result, actor};
 use serde::{Deserialize, Serialize};
 
 use crate::boss::{Boss, Count, Hand, with};
-use crate::fixture::{Trace, proc, two_procs, within};
+use crate::fixture::{Trace, local_procs, next_turn, proc, two_procs, within};
 
 #[derive(Message)]
 struct Unhandled;
@@ -105,6 +107,32 @@ async fn what_another_process_refuses_does_not_fail_the_sender() {
     assert_eq!(within(asked).await, Ok(1));
     with(&boss, |_| ()).await;
     assert_eq!(boss.exit(), None);
+}
+
+#[tokio::test]
+async fn a_message_that_has_gone_too_far_is_no_fault_of_the_sender() {
+    let [here, relay, there] = local_procs();
+    let far = there.spawn(Hand::new(&Trace::default(), "far")).bind();
+    let via = |gateway: &Gateway| gateway.addr().unwrap();
+    here.gateway().route_proc(*there.id(), via(relay.gateway()));
+    relay
+        .gateway()
+        .route_proc(*there.id(), via(there.gateway()));
+    let boss = boss(&here);
+    let to = port::<Count>(far.id(), &Location::NONE);
+    {
+        let _one_hop = MESSAGE_TTL.override_for_thread(1);
+        send(&boss, to, Count).await;
+    }
+    let stats = || relay.gateway().stats().bounced;
+    while stats() == 0 {
+        next_turn().await;
+    }
+    // With more hops to take it arrives, and so does the answer: the bounce came before it.
+    let asked = with(&boss, move |cx| far.ask(cx, Count)).await;
+    assert_eq!(within(asked).await, Ok(1));
+    with(&boss, |_| ()).await;
+    assert_eq!((boss.exit(), stats()), (None, 1));
 }
 
 /// Decides by itself about what comes back.

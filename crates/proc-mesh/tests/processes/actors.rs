@@ -2,7 +2,7 @@
 
 use hypermesh_proc_mesh::alloc::actor::mailbox::PortRef;
 use hypermesh_proc_mesh::alloc::actor::{
-    ActorRef, Cx, Env, Error, Message, RemoteSpawn, ReplyTo, Result, actor,
+    ActorRef, Cx, Env, Error, Message, Orphan, RemoteSpawn, ReplyTo, Result, actor,
 };
 
 /// Asks for the operating system's id of the process.
@@ -24,6 +24,13 @@ pub(crate) struct Hang;
 /// Ends the process of the receiver with this status.
 #[derive(Debug, Clone, Message)]
 pub(crate) struct Leave(pub(crate) i32);
+
+/// Asks the receiver to take an actor as its child, which goes on without it if it `stays`.
+#[derive(Debug, Clone, Message)]
+pub(crate) struct Adopt {
+    pub(crate) child: ActorRef<Worker>,
+    pub(crate) stays: bool,
+}
 
 /// Hands on to the last of a list of actors, and tells when all have seen it.
 #[derive(Debug, Clone, Message)]
@@ -78,6 +85,13 @@ impl Worker {
     #[expect(clippy::disallowed_methods, reason = "a test of a process that exits")]
     fn leave(&mut self, _cx: &Cx<'_, Self>, Leave(status): Leave) -> Result<()> {
         std::process::exit(status)
+    }
+
+    #[handler]
+    async fn adopt(&mut self, cx: &Cx<'_, Self>, Adopt { child, stays }: Adopt) -> Result<()> {
+        let orphan = if stays { Orphan::Detach } else { Orphan::Stop };
+        child.adopt(cx, orphan).await??;
+        Ok(())
     }
 
     #[handler]

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use hypermesh_proc_mesh::alloc::actor::ActorRef;
 use hypermesh_proc_mesh::alloc::actor::mailbox::channel::ChannelTransport;
 use hypermesh_proc_mesh::alloc::actor::mailbox::reducers::Sum;
+use hypermesh_proc_mesh::alloc::actor::{ActorRef, AdoptFault, Exit, MonitorEvent, Orphan};
 use hypermesh_proc_mesh::alloc::{
     AllocSpec, Allocator, AllocatorError, BootstrapCommand, ProcStopReason, ProcessAllocator,
 };
@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use crate::Case;
-use crate::actors::{Fail, Forward, Hang, Leave, Pid, Weigh, Worker};
+use crate::actors::{Adopt, Fail, Forward, Hang, Leave, Pid, Weigh, Worker};
 
 /// No wait of a test takes longer, unless it fails.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -37,6 +37,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "a_killed_process_ends_calls_and_is_told_once",
         a_killed_process,
+    ),
+    (
+        "a_killed_process_leaves_no_child_of_its_actors_in_another_one",
+        a_killed_parent,
     ),
     (
         "a_process_that_exits_is_told_with_its_status",
@@ -203,6 +207,43 @@ fn a_killed_process(runtime: &Runtime, command: BootstrapCommand) {
             (reduced.value, reduced.missing.len(), reduced.missing[0].0),
             (2, 1, 1)
         );
+        drop(workers);
+        soon(mesh.stop(global_root_client())).await.unwrap();
+    });
+}
+
+fn a_killed_parent(runtime: &Runtime, mut command: BootstrapCommand) {
+    command.env.insert("HYPERMESH_LEASE".into(), "1s".into());
+    runtime.block_on(async {
+        let mut mesh = mesh(command, extent!(gpu = 3)).await;
+        let client = mesh.client();
+        let workers = soon(mesh.spawn::<Worker>(client, "worker", &None))
+            .await
+            .unwrap();
+        let [parent, stops, stays] = [0, 1, 2].map(|rank| workers.get(rank).unwrap());
+        for (child, stays) in [(&stops, false), (&stays, true)] {
+            let child = child.clone();
+            let adopted = soon(parent.ask(client, Adopt { child, stays })).await;
+            assert_eq!(adopted, Ok(()));
+        }
+        let refused = soon(stays.adopt(client, Orphan::Stop)).await.unwrap();
+        assert!(matches!(refused, Err(AdoptFault::HasParent { .. })));
+        let mut monitor = stops.monitor(client);
+        let victim = soon(parent.ask(client, Pid)).await.unwrap();
+        kill(RawPid::from_raw(victim as i32), Signal::SIGKILL).unwrap();
+        let ended = soon(monitor.ended()).await;
+        assert_eq!(ended, MonitorEvent::Exited(Exit::Stopped));
+        // The other child lives, and takes another parent as soon as the lease of the first one has ended.
+        let adopted = async {
+            loop {
+                match stays.adopt(client, Orphan::Stop).await.unwrap() {
+                    Err(AdoptFault::HasParent { .. }) => {}
+                    adopted => break adopted,
+                }
+            }
+        };
+        assert_eq!(soon(adopted).await, Ok(()));
+        assert!(soon(stays.ask(client, Pid)).await.is_ok());
         drop(workers);
         soon(mesh.stop(global_root_client())).await.unwrap();
     });

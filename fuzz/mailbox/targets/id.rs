@@ -1,0 +1,9 @@
+//! The fuzz target `mailbox_id`: see `hypermesh_mailbox::properties`.
+#![no_main]
+
+use hypermesh_mailbox::properties;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    properties::id(bytes);
+});
