@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use hypermesh_mailbox::settings::{QUEUE_BYTES, QUEUE_LIMIT};
 use hypermesh_mailbox::{ActorId, ProcId};
 
 use crate::actor::Actor;
@@ -16,7 +17,6 @@ use crate::proc::Proc;
 use crate::restart::Again;
 use crate::run::{Executor, Source, start, start_on};
 use crate::table::{NewKey, Refused};
-use hypermesh_mailbox::settings::{QUEUE_BYTES, QUEUE_LIMIT};
 
 /// Error of spawning an actor under a name; it gives the actor's value back.
 #[non_exhaustive]

@@ -61,18 +61,13 @@ impl Attachment {
     /// this reason: not if it was asked to meanwhile (INV-4), or is not the session's any more.
     pub(crate) fn goes_on(&self, connection: u64) -> bool {
         let outlet = self.lock();
-        let is_current = outlet
-            .as_ref()
-            .is_some_and(|outlet| outlet.connection == connection);
         // INV-2; under the lock, so that a mark is not set after an attachment that removed it.
-        is_current && !self.is_scheduled.swap(true, Ordering::AcqRel)
+        leads_to(&outlet, connection) && !self.is_scheduled.swap(true, Ordering::AcqRel)
     }
 
     /// Returns whether `connection` is the session's.
     pub(crate) fn is_at(&self, connection: u64) -> bool {
-        self.lock()
-            .as_ref()
-            .is_some_and(|outlet| outlet.connection == connection)
+        leads_to(&self.lock(), connection)
     }
 
     /// Returns how many bytes the session's connection has written, for all its sessions.
@@ -116,9 +111,7 @@ impl Attachment {
     /// Forgets `connection`, and returns whether it was the session's.
     pub(crate) fn detach(&self, connection: u64) -> bool {
         let mut current = self.lock();
-        let is_current = current
-            .as_ref()
-            .is_some_and(|outlet| outlet.connection == connection);
+        let is_current = leads_to(&current, connection);
         if is_current {
             *current = None;
             self.is_scheduled.store(false, Ordering::Release);
@@ -129,4 +122,10 @@ impl Attachment {
     fn lock(&self) -> MutexGuard<'_, Option<Arc<Outlet>>> {
         self.outlet.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn leads_to(outlet: &Option<Arc<Outlet>>, connection: u64) -> bool {
+    outlet
+        .as_ref()
+        .is_some_and(|outlet| outlet.connection == connection)
 }

@@ -9,10 +9,12 @@ use hypermesh_benches::{Figure, Limit, Outcome, Report, Unit};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::load::{Load, Small};
 use crate::one_way::rate;
 use crate::ours::{QUEUE_MESSAGES, REST, options};
+use crate::peer::DEADLINE;
 use crate::runtime;
 
 /// Messages of a repetition: about a tenth of a second.
@@ -65,21 +67,15 @@ impl Link {
                 tx.ready().await?;
                 tx.post(Small::numbered(seq, &Bytes::new()))?;
             }
-            Ok(None)
+            Ok(())
         };
         let receiving = async move {
             for seq in 0..N {
                 check(&rx.recv().await?, seq);
             }
-            Ok(Some(rx))
+            Ok(rx)
         };
-        let mut tasks = JoinSet::new();
-        tasks.spawn_on(sending, runtime);
-        tasks.spawn_on(receiving, runtime);
-        while let Some(ended) = tasks.join_next().await {
-            let ended: Outcome<Option<Rx<Small>>> = ended?;
-            self.rx = ended?.or(self.rx.take());
-        }
+        self.rx = both(runtime, sending, receiving).await?;
         Ok(())
     }
 }
@@ -91,7 +87,7 @@ async fn send_over_channel(runtime: &Handle) -> Outcome<()> {
         for seq in 0..N {
             tx.send(Small::numbered(seq, &Bytes::new())).await?;
         }
-        Outcome::Ok(())
+        Ok(())
     };
     let receiving = async move {
         for seq in 0..N {
@@ -99,13 +95,27 @@ async fn send_over_channel(runtime: &Handle) -> Outcome<()> {
         }
         Ok(())
     };
-    let mut tasks = JoinSet::new();
-    tasks.spawn_on(sending, runtime);
-    tasks.spawn_on(receiving, runtime);
-    while let Some(ended) = tasks.join_next().await {
-        ended??;
-    }
+    both(runtime, sending, receiving).await?;
     Ok(())
+}
+
+/// Runs both ends of a batch, each in a task, and returns what the receiving one has to give back.
+async fn both<T: Send + 'static>(
+    runtime: &Handle,
+    sending: impl Future<Output = Outcome<()>> + Send + 'static,
+    receiving: impl Future<Output = Outcome<T>> + Send + 'static,
+) -> Outcome<Option<T>> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn_on(async { sending.await.map(|()| None) }, runtime);
+    tasks.spawn_on(async { receiving.await.map(Some) }, runtime);
+    let ended = async {
+        let mut given_back = None;
+        while let Some(ended) = tasks.join_next().await {
+            given_back = ended??.or(given_back);
+        }
+        Ok(given_back)
+    };
+    timeout(DEADLINE, ended).await?
 }
 
 fn check(message: &Small, seq: u64) {

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use hypermesh_mailbox::settings::QUEUE_BYTES;
 use hypermesh_mailbox::{Cause, Envelope, Rejected, Undelivered};
 use tokio::time::Instant;
 
@@ -17,7 +18,6 @@ use crate::mail::Mail;
 use crate::queue::{PushError, Queue};
 use crate::reply::AnyReply;
 use crate::supervision::ChildEvent;
-use hypermesh_mailbox::settings::QUEUE_BYTES;
 
 /// What everybody who knows an actor of type `A` shares.
 pub(crate) struct Cell<A: Actor> {
